@@ -1,0 +1,3 @@
+//! Parlor: a browser chat in one small binary.
+
+fn main() {}
