@@ -1,0 +1,21 @@
+//! JSON written straight into a buffer, with its keys in the order the protocol names them.
+
+/// Appends `text` as a JSON string.
+pub fn push_string(out: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(out, text).expect("a vector takes all that is written to it");
+}
+
+/// `text` as a JSON string.
+pub fn string(text: &str) -> String {
+    serde_json::to_string(text).expect("a string is always JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_end_is_left_in_a_string() {
+        assert_eq!(string("a\"\n\r\0"), r#""a\"\n\r\u0000""#);
+    }
+}

@@ -1,0 +1,14 @@
+//! The wire: what a visitor sends and what we answer, with tiny_http behind it and the parsing by hand.
+
+pub mod accept;
+pub mod cookie;
+pub mod event_stream;
+pub mod form;
+pub mod json;
+mod multipart;
+mod parameters;
+mod request;
+mod response;
+
+pub use request::{Method, Request};
+pub use response::{Reply, Response, Takeover};

@@ -1,0 +1,201 @@
+//! Who is here: names with an open stream, and for a while those whose stream has ended.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::events::presence_json;
+use crate::visitor::session::Session;
+
+/// A page that reloads, or a phone that sleeps for a moment, does not leave.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// Names that one event tells; the count beside them is always the whole. Thousands of names sent to thousands of
+/// streams would be all that the server does.
+const LISTED: usize = 200;
+
+/// Changes are told together, at most this often.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+pub struct Presence {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// By name, then by token: one person may have many streams, and two devices.
+    people: HashMap<String, HashMap<String, Attendance>>,
+    /// The names have changed since they were last told.
+    changed: bool,
+    told_at: Option<Instant>,
+}
+
+struct Attendance {
+    streams: usize,
+    left_at: Instant,
+}
+
+impl Attendance {
+    fn counts(&self, now: Instant) -> bool {
+        self.streams > 0 || now.duration_since(self.left_at) < GRACE
+    }
+}
+
+impl Presence {
+    /// Counts a stream of this session in; it is counted out when the result is dropped.
+    pub fn arrive(self: &Arc<Presence>, session: Arc<Session>) -> Present {
+        let mut state = self.state();
+        let person = state.people.entry(session.name.clone()).or_default();
+        let is_new = person.is_empty();
+        let attendance =
+            person.entry(session.token.clone()).or_insert(Attendance { streams: 0, left_at: Instant::now() });
+        attendance.streams += 1;
+        state.changed |= is_new;
+        drop(state);
+        Present { presence: Arc::clone(self), session }
+    }
+
+    /// Whether the name is present under another session than the one of `token`.
+    pub fn is_in_use(&self, name: &str, token: Option<&str>) -> bool {
+        let now = Instant::now();
+        self.state().people.get(name).is_some_and(|person| {
+            person.iter().any(|(other, attendance)| Some(other.as_str()) != token && attendance.counts(now))
+        })
+    }
+
+    /// Takes a session that was ended out at once: its name is free.
+    pub fn forget(&self, session: &Session) {
+        let mut state = self.state();
+        let Some(person) = state.people.get_mut(&session.name) else { return };
+        person.remove(&session.token);
+        if person.is_empty() {
+            state.people.remove(&session.name);
+            state.changed = true;
+        }
+    }
+
+    /// The names that are here, sorted, and how many there are; the list is cut where it would be endless.
+    pub fn online(&self) -> (Vec<String>, usize) {
+        let state = self.state();
+        let (names, count) = state.listed();
+        (names.into_iter().map(str::to_owned).collect(), count)
+    }
+
+    /// The data of a presence event.
+    pub fn json(&self) -> String {
+        let state = self.state();
+        let (names, count) = state.listed();
+        presence_json(&names, count)
+    }
+
+    /// Whether there is something new to tell, and it is time to.
+    pub fn is_due(&self, now: Instant) -> bool {
+        let mut state = self.state();
+        if state.told_at.is_some_and(|told_at| now.duration_since(told_at) < TOLD_EVERY) {
+            return false;
+        }
+        state.told_at = Some(now);
+        state.forget_the_long_gone(now);
+        std::mem::take(&mut state.changed)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn listed(&self) -> (Vec<&str>, usize) {
+        let mut names: Vec<_> = self.people.keys().map(String::as_str).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.truncate(LISTED);
+        (names, count)
+    }
+
+    fn forget_the_long_gone(&mut self, now: Instant) {
+        let before = self.people.len();
+        self.people.retain(|_, person| {
+            person.retain(|_, attendance| attendance.counts(now));
+            !person.is_empty()
+        });
+        self.changed |= self.people.len() != before;
+    }
+}
+
+/// A stream that is counted in.
+pub struct Present {
+    presence: Arc<Presence>,
+    pub session: Arc<Session>,
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        let mut state = self.presence.state();
+        let attendance =
+            state.people.get_mut(&self.session.name).and_then(|person| person.get_mut(&self.session.token));
+        if let Some(attendance) = attendance {
+            attendance.streams = attendance.streams.saturating_sub(1);
+            attendance.left_at = Instant::now();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Scratch;
+    use crate::visitor::session::Sessions;
+
+    struct Company {
+        sessions: Sessions,
+        presence: Arc<Presence>,
+        _scratch: Scratch,
+    }
+
+    fn company(name: &str) -> Company {
+        let scratch = Scratch::new(name);
+        let sessions = Sessions::new(Arc::clone(&scratch.store));
+        Company { sessions, presence: Arc::default(), _scratch: scratch }
+    }
+
+    #[test]
+    fn a_name_is_in_use_for_others_until_a_while_after_its_stream() {
+        let company = company("in-use");
+        let session = company.sessions.sign_in("Puck", 0).unwrap();
+        let present = company.presence.arrive(Arc::clone(&session));
+        assert!(company.presence.is_in_use("Puck", None));
+        assert!(!company.presence.is_in_use("Puck", Some(&session.token)));
+        drop(present);
+        assert!(company.presence.is_in_use("Puck", None), "within the grace");
+        let later = Instant::now() + GRACE;
+        assert!(company.presence.is_due(later));
+        assert!(!company.presence.is_in_use("Puck", None));
+    }
+
+    #[test]
+    fn one_who_leaves_is_gone_at_once() {
+        let company = company("leaves");
+        let session = company.sessions.sign_in("Puck", 0).unwrap();
+        let _present = company.presence.arrive(Arc::clone(&session));
+        company.presence.forget(&session);
+        assert!(!company.presence.is_in_use("Puck", None));
+        assert_eq!(company.presence.json(), r#"{"online":[],"count":0}"#);
+    }
+
+    #[test]
+    fn names_are_told_sorted_once_and_not_too_often() {
+        let company = company("told");
+        let feste = company.sessions.sign_in("Feste", 0).unwrap();
+        let puck = company.sessions.sign_in("Puck", 0).unwrap();
+        let now = Instant::now();
+        let _present = [&puck, &feste, &puck].map(|session| company.presence.arrive(Arc::clone(session)));
+        assert_eq!(company.presence.json(), r#"{"online":["Feste","Puck"],"count":2}"#);
+        assert!(company.presence.is_due(now));
+        let _more = company.presence.arrive(company.sessions.sign_in("Viola", 0).unwrap());
+        assert!(!company.presence.is_due(now + TOLD_EVERY / 2));
+        assert!(company.presence.is_due(now + TOLD_EVERY));
+        assert!(!company.presence.is_due(now + TOLD_EVERY * 2));
+    }
+}

@@ -1,0 +1,249 @@
+//! The tail: one thread that follows the log and sends what is new to every live stream.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::events::{Encoded, Format, push_word, typing_json};
+use super::stream::Stream;
+use super::{Inbox, Live};
+use crate::error::Result;
+use crate::log;
+use crate::store::LogReader;
+
+/// A socket whose other end is gone tells it only when it is asked; this often.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// Tabs of one session that may hold a stream: a browser opens six connections to a host at most, and a page needs
+/// some for itself.
+const TABS: usize = 3;
+
+pub struct Tail {
+    live: Arc<Live>,
+    log: LogReader,
+    /// Every live stream has had all up to here: it is their common cursor.
+    cursor: i64,
+    /// Their sockets never block.
+    streams: Vec<Stream>,
+    joiners: Vec<Stream>,
+    rings_heard: u64,
+    spoke_at: Instant,
+    swept_at: Instant,
+}
+
+/// What became of a write that must not wait.
+enum Sent {
+    All,
+    /// The socket took no more than this.
+    Part(usize),
+    Gone,
+}
+
+impl Tail {
+    pub fn new(live: Arc<Live>) -> Result<Tail> {
+        let log = live.store.log_reader()?;
+        let (cursor, now) = (log.head()?, Instant::now());
+        Ok(Tail {
+            live,
+            log,
+            cursor,
+            streams: Vec::new(),
+            joiners: Vec::new(),
+            rings_heard: 0,
+            spoke_at: now,
+            swept_at: now,
+        })
+    }
+
+    /// One round after the other until the server closes.
+    pub fn run(mut self) {
+        while !self.live.is_closing() {
+            self.rings_heard = self.live.bell.listen(self.rings_heard, self.live.pace.poll);
+            let inbox = self.live.take_inbox();
+            if let Err(error) = self.round(inbox) {
+                log::warn("the log cannot be read", &[("cause", &error)]); // the next round tries again
+            }
+        }
+        for stream in self.streams.iter().chain(&self.joiners) {
+            let _ = stream.socket.shutdown(Shutdown::Write);
+        }
+    }
+
+    fn round(&mut self, mut inbox: Inbox) -> Result<()> {
+        self.joiners.append(&mut inbox.joiners);
+        if self.log.changed()? || !self.joiners.is_empty() {
+            self.follow_log()?;
+            self.admit_joiners()?;
+        }
+        self.tell(&inbox.typing);
+        let now = Instant::now();
+        if inbox.sweep || now.duration_since(self.swept_at) >= SWEEP_EVERY {
+            self.sweep(now);
+        }
+        Ok(())
+    }
+
+    /// Sends what is new in the log, page by page, until there is no more.
+    fn follow_log(&mut self) -> Result<()> {
+        loop {
+            let revisions = self.log.revisions_after(self.cursor)?;
+            if revisions.is_empty() {
+                return Ok(());
+            }
+            let events = Encoded::new(Format::Events, self.cursor, &revisions);
+            let lines = self.streams.iter().any(|stream| stream.format == Format::Lines);
+            let lines = lines.then(|| Encoded::new(Format::Lines, self.cursor, &revisions));
+            self.cursor = events.end();
+            self.fan_out(&events, lines.as_ref().unwrap_or(&events));
+            self.spoke_at = Instant::now();
+        }
+    }
+
+    fn fan_out(&mut self, events: &Encoded, lines: &Encoded) {
+        self.live.metrics.deliveries.add(self.streams.len() as u64);
+        let mut at = 0;
+        while let Some(stream) = self.streams.get(at) {
+            let encoded = if stream.format == Format::Events { events } else { lines };
+            match send(stream, &encoded.bytes) {
+                Sent::All => at += 1,
+                Sent::Gone => drop(self.streams.swap_remove(at)),
+                Sent::Part(sent) => {
+                    let mut stream = self.streams.swap_remove(at);
+                    let (rest, cursor) = encoded.cut_at(sent);
+                    (stream.rest, stream.cursor) = (rest.to_vec(), cursor);
+                    stream.fall_behind(&self.live);
+                }
+            }
+        }
+    }
+
+    /// Takes in the streams that have caught up. One that has read further than the tail waits for it; one that the
+    /// tail has passed is given what lies between, by the same query.
+    fn admit_joiners(&mut self) -> Result<()> {
+        if self.joiners.is_empty() {
+            return Ok(());
+        }
+        let mut presence = Vec::new();
+        push_word(&mut presence, "presence", &self.live.presence.json());
+        for mut stream in std::mem::take(&mut self.joiners) {
+            if stream.cursor > self.cursor {
+                self.joiners.push(stream);
+                continue;
+            }
+            if stream.cursor < self.cursor {
+                let missed = self.log.revisions_after(stream.cursor)?;
+                let missed = Encoded::new(stream.format, stream.cursor, &missed);
+                (stream.cursor, stream.rest) = (missed.end(), missed.bytes);
+            }
+            if stream.cursor < self.cursor || !stream.rest.is_empty() && !self.send_rest(&mut stream) {
+                stream.fall_behind(&self.live);
+                continue;
+            }
+            // It may have read beyond the tail by now, when someone has just posted: then it waits a round.
+            if stream.cursor > self.cursor {
+                self.joiners.push(stream);
+                continue;
+            }
+            self.admit(stream, &presence);
+        }
+        Ok(())
+    }
+
+    /// Whether a joiner's socket took all that it had missed.
+    fn send_rest(&self, stream: &mut Stream) -> bool {
+        match send(stream, &stream.rest) {
+            Sent::All => stream.rest.clear(),
+            Sent::Part(sent) => drop(stream.rest.drain(..sent)),
+            Sent::Gone => {}
+        }
+        stream.rest.is_empty()
+    }
+
+    fn admit(&mut self, stream: Stream, presence: &[u8]) {
+        if stream.format == Format::Events && !matches!(send(&stream, presence), Sent::All) {
+            return; // a socket that takes nothing right after its backlog is gone, or will come back
+        }
+        let token = stream.is_tab.then(|| stream.present.session.token.clone());
+        self.streams.push(stream);
+        if let Some(token) = token {
+            self.park_older_tabs(&token);
+        }
+    }
+
+    /// Asks all but the newest tabs of a session to close their stream while nobody looks at them.
+    fn park_older_tabs(&mut self, token: &str) {
+        let mut parked = Vec::new();
+        push_word(&mut parked, "parked", "{}");
+        let tabs = self.streams.iter().rev();
+        let tabs = tabs.filter(|stream| stream.is_tab && stream.present.session.token == token);
+        for stream in tabs.skip(TABS) {
+            let _ = send(stream, &parked); // a socket that is full or gone is found out by the next write
+        }
+    }
+
+    /// What is true now and stored nowhere: who is here, who writes, that the line still stands.
+    fn tell(&mut self, typing: &[String]) {
+        let mut words = Vec::new();
+        let now = Instant::now();
+        if self.live.presence.is_due(now) {
+            push_word(&mut words, "presence", &self.live.presence.json());
+        }
+        for name in typing {
+            push_word(&mut words, "typing", &typing_json(name));
+        }
+        if words.is_empty() && now.duration_since(self.spoke_at) >= self.live.pace.heartbeat {
+            push_word(&mut words, "ping", "{}");
+        }
+        if words.is_empty() {
+            return;
+        }
+        self.spoke_at = now;
+        let mut at = 0;
+        while let Some(stream) = self.streams.get(at) {
+            let sent = if stream.format == Format::Events { send(stream, &words) } else { Sent::All };
+            match sent {
+                Sent::All | Sent::Part(0) => at += 1, // such words may be dropped, if none of their bytes is out
+                Sent::Gone => drop(self.streams.swap_remove(at)),
+                Sent::Part(sent) => {
+                    let mut stream = self.streams.swap_remove(at);
+                    (stream.rest, stream.cursor) = (words[sent..].to_vec(), self.cursor);
+                    stream.fall_behind(&self.live);
+                }
+            }
+        }
+    }
+
+    /// Lets go of streams whose socket has closed or whose session has ended.
+    fn sweep(&mut self, now: Instant) {
+        self.swept_at = now;
+        self.streams.retain(|stream| {
+            let is_over = stream.present.session.is_ended();
+            if is_over {
+                let _ = stream.socket.shutdown(Shutdown::Write);
+            }
+            !is_over && is_open(stream)
+        });
+    }
+}
+
+fn send(stream: &Stream, bytes: &[u8]) -> Sent {
+    loop {
+        return match (&stream.socket).write(bytes) {
+            Ok(sent) if sent == bytes.len() => Sent::All,
+            Ok(sent) => Sent::Part(sent),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Sent::Part(0),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(_) => Sent::Gone,
+        };
+    }
+}
+
+/// Whether the other end is still there. What it sends on an open stream means nothing, and is read away.
+fn is_open(stream: &Stream) -> bool {
+    let mut unwanted = [0; 512];
+    match (&stream.socket).read(&mut unwanted) {
+        Ok(length) => length > 0,
+        Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+    }
+}

@@ -1,0 +1,107 @@
+//! The lobby: where a visitor takes a name.
+
+use std::time::Instant;
+
+use super::{Visit, error_response};
+use crate::error::{Error, Result};
+use crate::http::{Reply, Response};
+use crate::i18n;
+use crate::templates::Values;
+use crate::visitor::names::{self, NameError};
+use crate::visitor::session::{self, LIFETIME};
+use crate::visitor::{csrf, rate};
+
+pub fn show(visit: &Visit<'_>) -> Result<Reply> {
+    let name = visit.session.as_ref().map_or("", |session| &session.name);
+    Ok(page(visit, 200, Values::new().set("username", name)).into())
+}
+
+/// Gives the visitor a session under the name they ask for, or one that is made up.
+pub fn sign_in(visit: &Visit<'_>) -> Result<Reply> {
+    match admit(visit) {
+        Ok(response) => Ok(response.into()),
+        Err(error) if visit.manner.is_html => Ok(again(visit, &error)),
+        Err(error) => Err(error),
+    }
+}
+
+fn admit(visit: &Visit<'_>) -> Result<Response> {
+    let app = visit.app;
+    let (peer, now) = (rate::peer_key(visit.request.peer()), Instant::now());
+    let too_many = |wait| Error::retry(429, i18n::ERR_TOO_MANY_SIGN_INS, wait);
+    app.rates.sign_ins.take(peer, now).map_err(too_many)?;
+    if let Some(passphrase) = &app.config.passphrase {
+        app.rates.guesses.take(peer, now).map_err(too_many)?;
+        if !csrf::tokens_match(visit.form.get("passphrase"), passphrase) {
+            return Err(Error::told(403, i18n::ERR_PASSPHRASE));
+        }
+    }
+    let before = visit.session.as_deref();
+    let is_taken =
+        |name: &str| app.live.presence.is_in_use(name, before.map(|session| session.token.as_str()));
+    let name = match names::check(wanted_name(visit)) {
+        Ok(name) if is_taken(&name) => return Err(Error::told(409, i18n::ERR_NAME_IN_USE)),
+        Ok(name) => name,
+        Err(NameError::Empty) => names::invent(is_taken),
+        Err(NameError::TooLong) => return Err(Error::told(400, i18n::ERR_NAME_TOO_LONG)),
+        Err(NameError::Forbidden) => return Err(Error::told(400, i18n::ERR_NAME_CHARACTERS)),
+    };
+    // A new token at every sign-in: one that somebody else planted or saw before is worth nothing.
+    let session = app.sessions.sign_in(&name, session::now())?;
+    if let Some(before) = before {
+        app.end_session(before)?;
+    }
+    let response = Response::redirect(302, "/");
+    Ok(visit.set_cookie(response, "sessionid", &session.token, LIFETIME, true))
+}
+
+/// The name in the box, unless one of the two buttons beside it was pressed.
+fn wanted_name<'a>(visit: &'a Visit<'_>) -> &'a str {
+    let form = &visit.form;
+    match (form.get("surprise"), form.get("suggestion")) {
+        ("", "") => form.get("username"),
+        ("", suggestion) => suggestion,
+        _ => "",
+    }
+}
+
+/// The page once more, with what was wrong beside the field.
+fn again(visit: &Visit<'_>, error: &Error) -> Reply {
+    let Error::Told { status, text, .. } = error else {
+        return error_response(visit.app, visit.manner, error).into();
+    };
+    let wanted = wanted_name(visit).trim();
+    let presence = &visit.app.live.presence;
+    let suggestion = match status {
+        409 => names::variant(wanted, |name| presence.is_in_use(name, None)),
+        _ => String::new(),
+    };
+    let values = Values::new()
+        .set("username", wanted)
+        .set("suggestion", suggestion)
+        .set("error", text.in_(visit.manner.language));
+    page(visit, *status, values).into()
+}
+
+fn page(visit: &Visit<'_>, status: u16, values: Values<'_>) -> Response {
+    let csrf = visit.csrf_token();
+    let app = visit.app;
+    let values = Values::new()
+        .set("csrf", csrf.token.as_str())
+        .set("passphrase", if app.config.passphrase.is_some() { "yes" } else { "" })
+        .set("invite", "")
+        .set("error", "")
+        .set("suggestion", "")
+        .with(values);
+    let html = app.views.page(&app.views.lobby, app, visit.manner.language, values);
+    csrf.hand_over(visit, Response::html(status, html))
+}
+
+/// Ends the session.
+pub fn leave(visit: &Visit<'_>) -> Result<Reply> {
+    if let Some(session) = &visit.session {
+        visit.app.end_session(session)?;
+    }
+    let response = Response::redirect(302, "/lobby/");
+    Ok(visit.set_cookie(response, "sessionid", "", std::time::Duration::ZERO, true).into())
+}

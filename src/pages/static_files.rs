@@ -1,0 +1,73 @@
+//! The embedded style sheets and scripts, kept by browsers for as long as their content is the same.
+
+use std::sync::LazyLock;
+
+use super::Visit;
+use crate::error::{Error, Result};
+use crate::http::{Reply, Response};
+use crate::i18n;
+
+struct File {
+    name: &'static str,
+    content_type: &'static str,
+    /// Sent one after the other.
+    parts: &'static [&'static str],
+}
+
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+macro_rules! file {
+    ($name:literal, $content_type:expr, $($part:literal),+) => {
+        File {
+            name: $name,
+            content_type: $content_type,
+            parts: &[$(include_str!(concat!("../../templates/", $part))),+],
+        }
+    };
+}
+
+const FILES: &[File] = &[
+    file!("chat.css", CSS, "base.css", "chat.css"),
+    file!("pages.css", CSS, "base.css", "pages.css"),
+    file!("lobby.js", JS, "lobby.js"),
+    file!("favicon.svg", SVG, "favicon.svg"),
+    file!("favicon-unread.svg", SVG, "favicon-unread.svg"),
+];
+
+/// Stands in the path of every file: it changes when any of them does. Scripts import each other by relative paths,
+/// and so stay within one edition.
+static EDITION: LazyLock<String> = LazyLock::new(|| {
+    let parts = FILES.iter().flat_map(|file| file.parts).flat_map(|part| part.bytes());
+    // FNV-1a with 64 bits: it need not withstand anyone, only tell editions apart.
+    let hash = parts.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+});
+
+/// Where a page finds the file of this name, for as long as it stays the same.
+pub fn url(name: &str) -> String {
+    format!("/static/{}/{name}", *EDITION)
+}
+
+pub fn show(visit: &Visit<'_>) -> Result<Reply> {
+    let path = visit.request.path().trim_start_matches("/static/");
+    let (name, is_edition) = match path.strip_prefix(EDITION.as_str()).and_then(|rest| rest.strip_prefix('/'))
+    {
+        Some(name) => (name, true),
+        None => (path, false),
+    };
+    let Some(file) = FILES.iter().find(|file| file.name == name) else {
+        return Err(Error::told(404, i18n::ERR_NOT_FOUND));
+    };
+    let tag = format!("\"{}\"", *EDITION);
+    let caching = if is_edition { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let is_known = visit.request.header("If-None-Match").is_some_and(|known| known.contains(&tag));
+    let response = match is_known {
+        true => Response::empty(304),
+        false => Response::new(200, file.content_type, file.parts.concat().into_bytes()),
+    };
+    Ok(response.with("Cache-Control", caching).with("ETag", tag).into())
+}

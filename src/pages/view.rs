@@ -1,0 +1,116 @@
+//! The templates and how their common values are filled in.
+
+use crate::app::App;
+use crate::i18n::{self, Language};
+use crate::pages::static_files::url;
+use crate::store::Message;
+use crate::templates::{Template, Values};
+
+/// Every template, parsed once.
+pub struct Views {
+    pub lobby: Template,
+    pub chat: Template,
+    pub message: Template,
+    pub person: Template,
+    pub result: Template,
+    pub error: Template,
+}
+
+macro_rules! template {
+    ($file:literal) => {
+        Template::parse($file, include_str!(concat!("../../templates/", $file)))
+    };
+}
+
+impl Views {
+    pub fn new() -> Views {
+        Views {
+            lobby: template!("lobby.html"),
+            chat: template!("chat.html"),
+            message: template!("message.html"),
+            person: template!("person.html"),
+            result: template!("result.html"),
+            error: template!("error.html"),
+        }
+    }
+
+    /// A whole page, with the values that every page has.
+    pub fn page(&self, template: &Template, app: &App, language: Language, values: Values<'_>) -> String {
+        let (css, js) = if std::ptr::eq(template, &self.chat) {
+            ("chat.css", "chat/main.js")
+        } else {
+            ("pages.css", "lobby.js")
+        };
+        let values = values
+            .set("title", app.config.title.as_str())
+            .set("lang", language.code())
+            .set("next_lang", language.other().name())
+            .set("css", url(css))
+            .set("js", url(js));
+        self.piece(template, language, values)
+    }
+
+    /// A piece of a page.
+    pub fn piece(&self, template: &Template, language: Language, values: Values<'_>) -> String {
+        let mut html = String::new();
+        template.render(&mut html, &values, &|key| i18n::lookup(key, language).unwrap_or_default());
+        html
+    }
+
+    /// One message, as `reader` sees it.
+    pub fn message(&self, language: Language, message: &Message, reader: &str, csrf: &str) -> String {
+        let values = Values::new()
+            .set("id", message.id.to_string())
+            .set("name", message.author.as_str())
+            .set("hue", hue(&message.author).to_string())
+            .set("content", message.content.as_str())
+            .set("created_at", message.created_at.as_str())
+            .set("time_text", readable_time(&message.created_at))
+            .set("edited", if message.edited { "yes" } else { "" })
+            .set("mine", if message.author == reader { "yes" } else { "" })
+            .set("csrf", csrf);
+        self.piece(&self.message, language, values)
+    }
+
+    /// One of those who are here.
+    pub fn person(&self, language: Language, name: &str, reader: &str) -> String {
+        let values = Values::new()
+            .set("name", name)
+            .set("hue", hue(name).to_string())
+            .set("me", if name == reader { "yes" } else { "" });
+        self.piece(&self.person, language, values)
+    }
+}
+
+/// Colours to tell authors apart by.
+const HUES: u32 = 24;
+
+/// An author's colour: FNV-1a over the name, as the page's script counts it too.
+fn hue(name: &str) -> u32 {
+    let hash = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    name.bytes().fold(0x811c_9dc5, hash) % HUES
+}
+
+/// Day and minute, for a page without scripts; with them, the reader's own clock is used.
+fn readable_time(created_at: &str) -> String {
+    created_at.get(..16).unwrap_or(created_at).replace('T', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_those_that_the_script_computes() {
+        // FNV-1a's published values: of "" 0x811c9dc5, of "a" 0xe40c292c, of "foobar" 0xbf9cf968.
+        assert_eq!(hue(""), 0x811c_9dc5 % HUES);
+        assert_eq!(hue("a"), 0xe40c_292c % HUES);
+        assert_eq!(hue("foobar"), 0xbf9c_f968 % HUES);
+    }
+
+    #[test]
+    fn a_time_made_by_hand_is_shown_as_it_is() {
+        assert_eq!(readable_time("2026-01-02T03:04:05.678Z"), "2026-01-02 03:04");
+        assert_eq!(readable_time("昨天"), "昨天");
+    }
+}

@@ -1,0 +1,229 @@
+//! The store: one SQLite file, one connection that writes, a few that read; the only home of SQL.
+
+mod authors;
+mod commit;
+mod messages;
+mod revisions;
+mod sample;
+mod schema;
+#[cfg(test)]
+mod scratch;
+mod search;
+mod sessions;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::bell::Bell;
+use crate::error::{Error, Result};
+use crate::i18n;
+
+pub use commit::{Created, Draft};
+pub use messages::Message;
+pub use revisions::{Change, LogReader, Revision};
+pub use sample::write_sample;
+#[cfg(test)]
+pub use scratch::Scratch;
+pub use sessions::StoredSession;
+
+/// How long a writer waits for another process that holds the write lock, before the person is asked to try again.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Connections that read at the same time: a read takes microseconds, so a few serve thousands of streams, and each
+/// one costs descriptors and a cache.
+pub const READERS: usize = 8;
+
+/// Prepared statements kept by each connection: more than there are different queries.
+const STATEMENTS: usize = 64;
+
+pub struct Store {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    waiting: commit::Waiting,
+    readers: Readers,
+    /// Rung after each commit.
+    bell: Arc<Bell>,
+    /// Tells clients that the database was replaced.
+    epoch: String,
+}
+
+impl Store {
+    /// Opens the database, making it or bringing it up to date where needed.
+    ///
+    /// # Errors
+    /// One line for the person who started the server; the file is untouched when it is not ours.
+    pub fn open(path: &Path, bell: Arc<Bell>) -> Result<Store> {
+        let named = |error: rusqlite::Error| {
+            Error::internal(format!("{}: {}", path.display(), schema::sentence(&error)))
+        };
+        schema::create_if_missing(path)?;
+        schema::inspect(path)?;
+        let mut writer = Connection::open(path).map_err(named)?;
+        prepare(&writer).map_err(named)?;
+        writer.pragma_update(None, "journal_mode", "WAL").map_err(named)?;
+        schema::migrate(&mut writer).map_err(named)?;
+        let epoch = "SELECT value FROM meta WHERE key = 'epoch'";
+        let epoch = writer.query_row(epoch, [], |row| row.get(0)).map_err(named)?;
+        Ok(Store {
+            path: path.to_owned(),
+            writer: Mutex::new(writer),
+            waiting: commit::Waiting::default(),
+            readers: Readers::new(path),
+            bell,
+            epoch,
+        })
+    }
+
+    pub fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    /// Runs `change` in a transaction and commits it to the disk; then the bell is rung.
+    fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let result = change(&transaction)?; // an error rolls back as the transaction is dropped
+        transaction.commit()?;
+        drop(writer);
+        self.bell.ring();
+        Ok(result)
+    }
+
+    /// Runs `question` on one of the reading connections; waits while all are in use.
+    fn read<T>(&self, question: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let connection = self.readers.take()?;
+        let result = question(&connection);
+        self.readers.give_back(connection);
+        result
+    }
+
+    /// Asks the database something real, for a health check.
+    pub fn check(&self) -> Result<()> {
+        self.read(|connection| {
+            let ids = "SELECT max(id) FROM message";
+            Ok(connection.query_row(ids, [], |row| row.get::<_, Option<i64>>(0)).map(drop)?)
+        })
+    }
+
+    /// Moves what is in the write-ahead log into the file itself, so that the file alone is the whole chat.
+    pub fn checkpoint(&self) -> Result<()> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+    }
+
+    /// A connection of its own for the one who follows the log.
+    pub fn log_reader(&self) -> Result<LogReader> {
+        Ok(LogReader::new(open_reader(&self.path)?))
+    }
+}
+
+/// The connections that read, opened as they are needed, `READERS` at most.
+struct Readers {
+    path: PathBuf,
+    idle: Mutex<(Vec<Connection>, usize)>,
+    returned: Condvar,
+}
+
+impl Readers {
+    fn new(path: &Path) -> Readers {
+        Readers { path: path.to_owned(), idle: Mutex::default(), returned: Condvar::new() }
+    }
+
+    fn take(&self) -> Result<Connection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(connection) = idle.0.pop() {
+                return Ok(connection);
+            }
+            if idle.1 < READERS {
+                idle.1 += 1;
+                break;
+            }
+            idle = self.returned.wait(idle).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(idle);
+        open_reader(&self.path).inspect_err(|_| {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).1 -= 1;
+            self.returned.notify_one();
+        })
+    }
+
+    fn give_back(&self, connection: Connection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).0.push(connection);
+        self.returned.notify_one();
+    }
+}
+
+fn open_reader(path: &Path) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    prepare(&connection)?;
+    search::add_function(&connection)?;
+    Ok(connection)
+}
+
+/// What every connection is set to.
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // FULL: a commit has reached the disk when it returns; that is what a 201 promises. The two others make deletes
+    // cascade, and make the triggers hear of those that a REPLACE causes.
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;
+         PRAGMA recursive_triggers = ON;",
+    )
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Error {
+        let soon = Duration::from_secs(2);
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Error::retry(503, i18n::ERR_BUSY_DATABASE, soon)
+            }
+            Some(ErrorCode::DiskFull) => Error::retry(507, i18n::ERR_DISK_FULL, soon * 5),
+            Some(ErrorCode::ReadOnly) => Error::retry(503, i18n::ERR_READ_ONLY, soon * 5),
+            _ => Error::internal(format!("database: {error}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_of_another_program_is_refused_untouched() {
+        let path = std::env::temp_dir().join(format!("parlor-foreign-{}.db", std::process::id()));
+        let foreign = Connection::open(&path).unwrap();
+        foreign.execute_batch("CREATE TABLE recipe (name TEXT);").unwrap();
+        drop(foreign);
+        let before = std::fs::read(&path).unwrap();
+        let error = Store::open(&path, Arc::default()).err().expect("it is not ours");
+        assert!(error.to_string().ends_with("a database of another program"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn the_epoch_stays_and_differs_between_databases() {
+        let (one, two) = (Scratch::new("epoch-1"), Scratch::new("epoch-2"));
+        let again = Store::open(&one.path().join("chat.db"), Arc::default()).unwrap();
+        assert_eq!(one.store.epoch(), again.epoch());
+        assert_ne!(one.store.epoch(), two.store.epoch());
+    }
+
+    #[test]
+    fn more_readers_than_connections_take_turns() {
+        let scratch = Scratch::new("readers");
+        std::thread::scope(|scope| {
+            for _ in 0..READERS * 4 {
+                scope.spawn(|| scratch.store.check().unwrap());
+            }
+        });
+        assert!(scratch.store.readers.idle.lock().unwrap().1 <= READERS);
+    }
+}

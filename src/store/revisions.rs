@@ -1,0 +1,216 @@
+//! The log read by cursor: the one query behind every stream, live or not.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::messages::{Message, text};
+use super::{Store, messages};
+use crate::error::Result;
+
+/// One change, by the id that orders it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Revision {
+    pub id: i64,
+    pub change: Change,
+}
+
+/// What a change did, told with what is true now: a message that was edited since comes with its present text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    Created(Message),
+    Edited(Message),
+    Deleted {
+        id: i64,
+    },
+    /// As JSON: `{"from": …, "to": …}`.
+    Renamed {
+        detail: String,
+    },
+    /// Of a message that is gone again: there is nothing left to tell.
+    Moot,
+}
+
+/// Revisions in one page: enough that a query's fixed cost does not show, few enough to keep a page small.
+const PAGE: usize = 256;
+
+/// A page ends early at about this many bytes of content, so that long messages do not fill the memory.
+const PAGE_BYTES: usize = 256 * 1024;
+
+impl Store {
+    /// The revisions after `cursor`, in order, one page of them; none when there are no more.
+    pub fn revisions_after(&self, cursor: i64) -> Result<Vec<Revision>> {
+        self.read(|connection| page_after(connection, cursor))
+    }
+
+    /// The newest revision's id; 0 in an empty log.
+    pub fn head(&self) -> Result<i64> {
+        self.read(head)
+    }
+
+    /// The cursor from which the newest `count` messages follow.
+    pub fn cursor_before_newest(&self, count: u64) -> Result<i64> {
+        if count == 0 {
+            return self.head();
+        }
+        self.read(|connection| {
+            let mut oldest_of_them = connection.prepare_cached(
+                "SELECT r.id
+                 FROM revision r
+                 JOIN message m ON m.id = r.message_id
+                 WHERE r.kind = 'created'
+                 ORDER BY r.id DESC
+                 LIMIT 1 OFFSET ?1",
+            )?;
+            let offset = i64::try_from(count - 1).unwrap_or(i64::MAX);
+            let oldest: Option<i64> = oldest_of_them.query_row([offset], |row| row.get(0)).optional()?;
+            Ok(oldest.map_or(0, |id| id - 1))
+        })
+    }
+}
+
+/// A connection of its own that follows the log, and notices when another process has written.
+pub struct LogReader {
+    connection: Connection,
+    data_version: i64,
+}
+
+impl LogReader {
+    pub(super) fn new(connection: Connection) -> LogReader {
+        LogReader { connection, data_version: 0 }
+    }
+
+    /// Whether anyone has written to the file since the last call; far cheaper than a query.
+    pub fn changed(&mut self) -> Result<bool> {
+        let mut pragma = self.connection.prepare_cached("PRAGMA data_version")?;
+        let version = pragma.query_row([], |row| row.get(0))?;
+        Ok(std::mem::replace(&mut self.data_version, version) != version)
+    }
+
+    /// As [`Store::revisions_after`].
+    pub fn revisions_after(&self, cursor: i64) -> Result<Vec<Revision>> {
+        page_after(&self.connection, cursor)
+    }
+
+    /// As [`Store::head`].
+    pub fn head(&self) -> Result<i64> {
+        head(&self.connection)
+    }
+}
+
+fn page_after(connection: &Connection, cursor: i64) -> Result<Vec<Revision>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT m.id, a.name, m.content, m.created_at,
+                EXISTS (SELECT 1 FROM revision e WHERE e.message_id = m.id AND e.kind = 'edited'),
+                r.id, r.kind, r.message_id, r.detail
+         FROM revision r
+         LEFT JOIN message m ON m.id = r.message_id
+         LEFT JOIN author a ON a.id = m.author_id
+         WHERE r.id > ?1
+         ORDER BY r.id
+         LIMIT ?2",
+    )?;
+    let mut rows = statement.query((cursor, PAGE as i64))?;
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    while bytes < PAGE_BYTES
+        && let Some(row) = rows.next()?
+    {
+        let change = change(row)?;
+        if let Change::Created(message) | Change::Edited(message) = &change {
+            bytes += message.content.len();
+        }
+        page.push(Revision { id: row.get(5)?, change });
+    }
+    Ok(page)
+}
+
+fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
+    let kind = row.get_ref(6)?.as_str()?;
+    let there: Option<i64> = row.get(0)?;
+    Ok(match (kind, there) {
+        ("created", Some(_)) => Change::Created(messages::message(row)?),
+        ("edited", Some(_)) => Change::Edited(messages::message(row)?),
+        ("deleted", _) => Change::Deleted { id: row.get(7)? },
+        ("renamed", _) => Change::Renamed { detail: text(row, 8)? },
+        _ => Change::Moot,
+    })
+}
+
+/// The id given last, by SQLite's own count: it stands even where old revisions were removed.
+pub fn head(connection: &Connection) -> Result<i64> {
+    let mut statement =
+        connection.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'revision'")?;
+    Ok(statement.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Scratch;
+    use super::*;
+
+    fn filled(name: &str) -> Scratch {
+        let scratch = Scratch::new(name);
+        let fill = "
+            INSERT INTO author (name) VALUES ('Puck');
+            INSERT INTO message (author_id, content) VALUES (1, 'one'), (1, 'two'), (1, 'three');
+            UPDATE message SET content = 'tres' WHERE id = 3;
+            DELETE FROM message WHERE id = 1;";
+        scratch.store.write(|transaction| Ok(transaction.execute_batch(fill)?)).unwrap();
+        scratch
+    }
+
+    #[test]
+    fn the_log_is_told_with_what_is_true_now() {
+        let scratch = filled("log");
+        let told: Vec<_> = scratch
+            .store
+            .revisions_after(0)
+            .unwrap()
+            .into_iter()
+            .map(|revision| match revision.change {
+                Change::Created(message) => format!("{} created {}", revision.id, message.content),
+                Change::Edited(message) => format!("{} edited {}", revision.id, message.content),
+                Change::Deleted { id } => format!("{} deleted {id}", revision.id),
+                other => format!("{} {other:?}", revision.id),
+            })
+            .collect();
+        assert_eq!(told, ["1 Moot", "2 created two", "3 created tres", "4 edited tres", "5 deleted 1"]);
+        assert_eq!(scratch.store.head().unwrap(), 5);
+    }
+
+    #[test]
+    fn the_newest_messages_follow_their_cursor() {
+        let scratch = filled("newest");
+        let cursor = |count| scratch.store.cursor_before_newest(count).unwrap();
+        assert_eq!([cursor(0), cursor(1), cursor(2), cursor(3), cursor(u64::MAX)], [5, 2, 1, 0, 0]);
+    }
+
+    #[test]
+    fn pages_end_and_go_on_without_a_gap() {
+        let scratch = Scratch::new("pages");
+        let fill = "
+            INSERT INTO author (name) VALUES ('Puck');
+            WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+            INSERT INTO message (author_id, content) SELECT 1, hex(zeroblob(i)) FROM n;";
+        scratch.store.write(|transaction| Ok(transaction.execute_batch(fill)?)).unwrap();
+        let (mut cursor, mut ids, mut pages) = (0, Vec::new(), 0);
+        loop {
+            let page = scratch.store.revisions_after(cursor).unwrap();
+            let Some(last) = page.last() else { break };
+            cursor = last.id;
+            ids.extend(page.iter().map(|revision| revision.id));
+            pages += 1;
+        }
+        assert_eq!(ids, (1..=1000).collect::<Vec<_>>());
+        assert!(pages > 1000 / PAGE, "long messages make shorter pages: {pages}");
+    }
+
+    #[test]
+    fn a_write_by_another_connection_is_noticed_once() {
+        let scratch = filled("noticed");
+        let mut reader = scratch.store.log_reader().unwrap();
+        reader.changed().unwrap();
+        assert!(!reader.changed().unwrap());
+        scratch.store.edit_message(2, "Puck", "dos").unwrap();
+        assert!(reader.changed().unwrap());
+        assert!(!reader.changed().unwrap());
+    }
+}

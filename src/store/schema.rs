@@ -1,0 +1,161 @@
+//! The tables and triggers, how an older file is brought up to them, and how a file that is not ours is told apart.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{Error, Result};
+
+/// "Parl" in ASCII: marks a file as Parlor's in SQLite's header (`PRAGMA application_id`).
+const APPLICATION_ID: i32 = 0x5061_726c;
+
+/// One step for each version of the schema; `PRAGMA user_version` counts those that were taken. A step that was
+/// released is never changed: a new one is put behind it.
+const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+
+/// The version of SQLite in which a bug that could corrupt a file while its log is reset was mended.
+const LEAST_SQLITE: i32 = 3_051_003;
+
+/// Makes the file if it is missing, readable by its owner alone: it holds sessions.
+///
+/// # Errors
+/// The file can neither be opened nor made.
+pub fn create_if_missing(path: &Path) -> Result<()> {
+    match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(Error::internal(format!("{}: {error}", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Looks at the file without writing a byte to it.
+///
+/// # Errors
+/// It is not a database, not Parlor's, or written by a newer Parlor.
+pub fn inspect(path: &Path) -> Result<()> {
+    let refuse = |why: String| Error::internal(format!("{}: {why}", path.display()));
+    if rusqlite::version_number() < LEAST_SQLITE {
+        return Err(refuse(format!("SQLite {} is too old for it", rusqlite::version())));
+    }
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .map_err(|error| refuse(error.to_string()))?;
+    let number =
+        |pragma: &str| connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0));
+    let tables = "SELECT count(*) FROM sqlite_schema";
+    let (identity, version, tables) = number("application_id")
+        .and_then(|identity| Ok((identity, number("user_version")?)))
+        .and_then(|(identity, version)| {
+            Ok((identity, version, connection.query_row(tables, [], |row| row.get::<_, i64>(0))?))
+        })
+        .map_err(|error| refuse(sentence(&error)))?;
+    match (identity, version, tables) {
+        (0, 0, 0) => Ok(()), // just made, or an empty file
+        (APPLICATION_ID, version, _) if version <= MIGRATIONS.len() as i32 => Ok(()),
+        (APPLICATION_ID, version, _) => Err(refuse(format!(
+            "written by a newer Parlor (schema {version}, this one knows {})",
+            MIGRATIONS.len()
+        ))),
+        _ => Err(refuse("a database of another program".to_owned())),
+    }
+}
+
+/// Takes the steps that the file has not taken yet, all in one transaction; a second process that opens it at the
+/// same time waits and finds nothing left to do.
+///
+/// # Errors
+/// The file cannot be written, or is damaged.
+pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let taken: i32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let taken = taken as usize; // `inspect` has seen that it is one of ours
+    if taken >= MIGRATIONS.len() {
+        return Ok(());
+    }
+    for step in &MIGRATIONS[taken..] {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i32)?;
+    transaction.commit()
+}
+
+/// What SQLite says, in words for the person who started the server.
+pub fn sentence(error: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => "not a database".to_owned(),
+        Some(ErrorCode::DatabaseCorrupt) => "the database is damaged".to_owned(),
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => "cannot be opened".to_owned(),
+        Some(ErrorCode::ReadOnly) => "cannot be written".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn migrated() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        connection
+    }
+
+    fn log(connection: &Connection) -> Vec<(i64, Option<i64>, String)> {
+        let mut statement =
+            connection.prepare("SELECT id, message_id, kind FROM revision ORDER BY id").unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn the_log_is_written_whoever_writes_the_messages() {
+        let connection = migrated();
+        connection
+            .execute_batch(
+                "INSERT INTO author (name) VALUES ('Puck');
+                 INSERT INTO message (author_id, content) VALUES (1, 'one'), (1, 'two');
+                 UPDATE message SET content = 'one' WHERE id = 1; -- the same again: nothing changed
+                 UPDATE message SET content = 'uno' WHERE id = 1;
+                 UPDATE author SET name = 'Robin' WHERE id = 1;
+                 DELETE FROM author WHERE id = 1;",
+            )
+            .unwrap();
+        let kinds: Vec<_> = log(&connection).into_iter().map(|(_, message, kind)| (message, kind)).collect();
+        let expected = [
+            (Some(1), "created"),
+            (Some(2), "created"),
+            (Some(1), "edited"),
+            (None, "renamed"),
+            (Some(1), "deleted"),
+            (Some(2), "deleted"),
+        ];
+        assert_eq!(kinds, expected.map(|(message, kind)| (message, kind.to_owned())));
+    }
+
+    #[test]
+    fn migrating_twice_changes_nothing() {
+        let mut connection = migrated();
+        migrate(&mut connection).unwrap();
+        let version: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+        assert_eq!(version, MIGRATIONS.len() as i32);
+    }
+
+    #[test]
+    fn revision_ids_are_never_used_again() {
+        let connection = migrated();
+        connection
+            .execute_batch(
+                "INSERT INTO author (name) VALUES ('Puck');
+                 INSERT INTO message (author_id, content) VALUES (1, 'one');
+                 DELETE FROM revision;
+                 INSERT INTO message (author_id, content) VALUES (1, 'two');",
+            )
+            .unwrap();
+        assert_eq!(log(&connection), [(2, Some(2), "created".to_owned())]);
+    }
+}

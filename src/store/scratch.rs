@@ -1,0 +1,31 @@
+//! A store for unit tests, in a directory of its own that goes with it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Store;
+use crate::bell::Bell;
+
+pub struct Scratch {
+    pub store: Arc<Store>,
+    directory: PathBuf,
+}
+
+impl Scratch {
+    pub fn new(name: &str) -> Scratch {
+        let directory = std::env::temp_dir().join(format!("parlor-unit-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let store = Store::open(&directory.join("chat.db"), Arc::new(Bell::default())).unwrap();
+        Scratch { store: Arc::new(store), directory }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.directory
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}

@@ -1,0 +1,7 @@
+//! The visitor: who they are, where they come from, how much they may do.
+
+pub mod csrf;
+pub mod host;
+pub mod names;
+pub mod rate;
+pub mod session;
