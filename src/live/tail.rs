@@ -74,9 +74,10 @@ impl Tail {
         self.joiners.append(&mut inbox.joiners);
         if self.log.changed()? || !self.joiners.is_empty() {
             self.follow_log()?;
-            self.admit_joiners()?;
         }
+        // Joiners come last: they are given the presence there is now, of which the others have just been told.
         self.tell(&inbox.typing);
+        self.admit_joiners()?;
         let now = Instant::now();
         if inbox.sweep || now.duration_since(self.swept_at) >= SWEEP_EVERY {
             self.sweep(now);
