@@ -53,6 +53,26 @@ CREATE TABLE session (
     seen_at INTEGER NOT NULL -- seconds since 1970
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE admin_session (
+    token   TEXT    PRIMARY KEY,
+    seen_at INTEGER NOT NULL -- seconds since 1970
+) STRICT, WITHOUT ROWID;
+
+-- Names that nobody may sign in under for a while.
+CREATE TABLE block (
+    name  TEXT    PRIMARY KEY,
+    until INTEGER NOT NULL -- seconds since 1970
+) STRICT, WITHOUT ROWID;
+
+-- Who is here, as each process on this file sees it and says again before `until`.
+CREATE TABLE attendance (
+    process TEXT    NOT NULL,
+    name    TEXT    NOT NULL,
+    token   TEXT    NOT NULL,
+    until   INTEGER NOT NULL, -- seconds since 1970
+    PRIMARY KEY (process, name, token)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
     value TEXT NOT NULL
