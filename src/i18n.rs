@@ -85,9 +85,7 @@ pub fn lookup(key: &str, language: Language) -> Option<&'static str> {
 pub fn scripts_json(language: Language) -> String {
     let texts: Map<String, Value> = TEXTS
         .iter()
-        .filter_map(|(name, text)| {
-            Some((name.strip_prefix("JS_")?.to_lowercase(), text.in_(language).into()))
-        })
+        .filter_map(|(name, text)| Some((name.strip_prefix("JS_")?.to_lowercase(), text.in_(language).into())))
         .collect();
     Value::Object(texts).to_string().replace('<', "\\u003c")
 }
@@ -140,26 +138,22 @@ texts! {
     JS_SENDING => "sending…", "发送中…";
     JS_FAILED => "Not sent.", "未发送。";
     JS_RETRY => "Retry", "重试";
-    JS_EDIT => "Edit", "编辑";
     JS_SEND => "Send", "发送";
     JS_SAVE => "Save", "保存";
     JS_LEFT => "{n} left", "还可输入 {n} 字";
-    JS_OVER => "{n} too many", "超出 {n} 字";
     JS_TOO_LONG => "This is too long for one message; shorten it a little.", "消息太长，请缩短一些。";
     JS_UNSENT => "The server cannot be reached; try again in a moment.", "暂时无法连接服务器，请稍后再试。";
     JS_NEW_ONE => "1 new message", "1 条新消息";
     JS_NEW_MANY => "{n} new messages", "{n} 条新消息";
     JS_NEWEST => "Jump to the newest", "跳到最新消息";
     JS_UNREAD => "New", "新消息";
-    JS_TYPING_ONE => "{a} is typing…", "{a} 正在输入…";
-    JS_TYPING_TWO => "{a} and {b} are typing…", "{a} 和 {b} 正在输入…";
+    JS_TYPING_ONE => "{name} is typing…", "{name} 正在输入…";
     JS_TYPING_MANY => "Several people are typing…", "好几个人正在输入…";
     JS_RECONNECTING => "Reconnecting…", "正在重新连接…";
     JS_NEXT_TRY => "Next try in {n} s.", "{n} 秒后重试。";
     JS_FULL => "The room is full; waiting for a place.", "聊天室已满，正在等待空位。";
     JS_INSECURE => "The browser allows notifications only over https or on localhost.", "浏览器只在 https 或 localhost 下允许通知。";
     JS_DENIED => "The browser blocks notifications from this page; allow them in its site settings.", "浏览器已阻止本页通知，请在网站设置中允许。";
-    JS_UNABLE => "This browser cannot show notifications from a page.", "此浏览器不支持网页通知。";
     JS_GONE => "That message is no longer there.", "那条消息已不在了。";
 
     // The lobby.
@@ -278,11 +272,8 @@ mod tests {
     #[test]
     fn both_languages_fill_the_same_gaps() {
         let gaps = |text: &str| -> Vec<String> {
-            let mut found: Vec<String> = text
-                .split('{')
-                .skip(1)
-                .map(|rest| rest.split('}').next().unwrap_or_default().into())
-                .collect();
+            let mut found: Vec<String> =
+                text.split('{').skip(1).map(|rest| rest.split('}').next().unwrap_or_default().into()).collect();
             found.sort();
             found
         };

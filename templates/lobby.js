@@ -3,5 +3,5 @@
 const field = document.getElementById('username');
 
 field.value ||= localStorage.name ?? '';
-field.select();
+field.onfocus = () => field.select();
 document.getElementById('kept').hidden = !sessionStorage.draft;

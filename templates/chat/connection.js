@@ -1,0 +1,126 @@
+// The connection: one event stream that always comes back, and a quiet line while it is away.
+
+const heartbeat = Number(page.heartbeat) || 15000;
+
+const QUIET_MS = 3000; // an absence shorter than this is not worth a word
+const LONGEST_MS = 30000; // the longest pause between two tries
+const FULL_MS = 15000; // the pause when the server has no room
+const AWAY_MS = 60000; // a tab hidden for longer looks at once whether it is still connected
+
+let stream;
+let cursor = page.head;
+let tries = 0;
+let heardAt = 0;
+let lostAt = 0; // 0 while the stream is live
+let nextTry = 0; // when the next try is due; 0 while one is under way
+let timer = 0;
+let hiddenAt = Infinity;
+let parked = false;
+let full = false;
+
+const handlers = {
+  message: receive,
+  hello: greet,
+  edited: (change) => afterMessages(() => rewrite(change)),
+  deleted: (change) => afterMessages(() => strikeOut(change)),
+  renamed: (change) => afterMessages(() => rename(change)),
+  presence: showPresence,
+  typing: showTyping,
+  ping() {},
+  reset: () => afterMessages(() => {
+    empty();
+    newest = 0;
+    older.hidden = newer.hidden = true;
+  }),
+  full() {
+    full = true;
+    comeBack(FULL_MS);
+  },
+  // A browser has six connections for all its tabs, so the oldest hidden one gives its own up.
+  parked() {
+    parked = document.hidden;
+    if (parked) stream.close();
+  },
+};
+
+function connect() {
+  stream?.close();
+  clearTimeout(timer);
+  parked = false;
+  nextTry = 0;
+  heardAt = Date.now();
+  lostAt ||= heardAt;
+  const own = stream = new EventSource(`/stream-chat-messages/?last_event_id=${cursor}&tab=1`);
+  for (const [type, act] of Object.entries(handlers)) {
+    own.addEventListener(type, (event) => {
+      if (own !== stream) return;
+      heardAt = Date.now();
+      cursor = event.lastEventId || cursor;
+      act(JSON.parse(event.data));
+    });
+  }
+  own.onerror = async () => {
+    const refused = own.readyState === EventSource.CLOSED;
+    own.close();
+    if (refused && await sessionLost()) openLobby();
+    else if (own === stream) comeBack();
+  };
+}
+
+// What happens to a message happens after it has come.
+function afterMessages(change) {
+  flush();
+  holdStill(change);
+}
+
+function greet({ epoch, you }) {
+  // Another database, or another name by another tab's sign-in: this page is not the right one.
+  if (epoch !== page.epoch || you !== me) return location.reload();
+  tries = lostAt = 0;
+  full = false;
+  showConnection();
+  deliver();
+}
+
+// The page keeps the pauses itself: it can say when, and no two come back at the same moment.
+function comeBack(pause = Math.min(LONGEST_MS, 1000 * 1.7 ** tries) * (0.75 + Math.random() / 2)) {
+  stream.close();
+  tries += 1;
+  lostAt ||= Date.now();
+  nextTry = Date.now() + pause;
+  clearTimeout(timer);
+  timer = setTimeout(connect, pause);
+  showConnection();
+}
+
+// Only the server can say so; a server out of reach does not.
+async function sessionLost() {
+  const answer = await fetch('/messages/?limit=1', { headers: { Accept: 'application/json' } }).catch(() => null);
+  return answer?.status === 403;
+}
+
+function showConnection() {
+  const wait = Math.ceil((nextTry - Date.now()) / 1000);
+  const sentence = say(full ? 'full' : 'reconnecting');
+  byId('connection').hidden = !lostAt || (!full && Date.now() - lostAt < QUIET_MS);
+  // Written only when it changes, since it is read out; the countdown is not.
+  if (byId('status').textContent !== sentence) byId('status').textContent = sentence;
+  byId('countdown').textContent = wait > 0 ? say('next_try', { n: wait }) : '';
+}
+
+// Silence for two and a half heartbeats: the stream is dead, whatever the browser thinks.
+function watch() {
+  if (parked) return;
+  if (lostAt) showConnection();
+  if (!nextTry && Date.now() - heardAt > 2.5 * heartbeat) connect();
+}
+
+addEventListener('online', connect);
+addEventListener('pagehide', () => stream.close()); // the back button's cache takes no open stream
+addEventListener('pageshow', ({ persisted }) => persisted && connect());
+document.addEventListener('visibilitychange', () => {
+  const away = Date.now() - hiddenAt > AWAY_MS;
+  hiddenAt = document.hidden ? Date.now() : Infinity;
+  if (parked || (away && (lostAt || Date.now() - heardAt > heartbeat))) connect();
+});
+onPress(byId('try'), connect);

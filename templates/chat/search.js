@@ -1,0 +1,57 @@
+// Search: found while one types; a click on a result goes there in the history.
+
+const field = byId('search');
+const results = byId('results');
+const found = byId('found');
+const more = byId('more');
+
+const PAUSE_MS = 250; // the pause in typing that starts a search
+const CONTEXT = 60; // characters shown before what was found
+
+let searchTimer = 0;
+
+async function search(before) {
+  const text = field.value.trim();
+  if (!text) return closeSearch();
+  const hits = await fetchMessages(before ? { q: text, before } : { q: text });
+  if (!hits || text !== field.value.trim()) return;
+  if (!before) found.replaceChildren();
+  found.append(...hits.map((hit) => resultOf(hit, text)));
+  more.hidden = hits.length < STEP;
+  more.value = hits.at(-1)?.id;
+  results.hidden = false;
+}
+
+function resultOf({ id, author__name: name, content, created_at }, text) {
+  const at = content.toLowerCase().indexOf(text.toLowerCase());
+  const start = at > CONTEXT ? at - CONTEXT : 0;
+  const end = at + text.length;
+  const context = make('span', { className: 'content', dir: 'auto' }, start ? '…' : '', content.slice(start, at),
+    make('mark', {}, content.slice(at, end)), content.slice(end, end + 3 * CONTEXT));
+  const time = make('time', { dateTime: created_at }, fullTime.format(new Date(created_at)));
+  const link = make('a', { href: `#m${id}` }, make('bdi', {}, name), ' ', time, context);
+  link.dataset.id = id;
+  return make('li', {}, link);
+}
+
+function closeSearch() {
+  field.value = '';
+  results.hidden = true;
+}
+
+field.addEventListener('input', () => {
+  clearTimeout(searchTimer);
+  searchTimer = setTimeout(search, PAUSE_MS);
+});
+field.form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  search();
+});
+onPress(byId('close'), closeSearch);
+onPress(more, () => search(more.value));
+onPress(found, ({ target }) => {
+  const id = target.closest('a')?.dataset.id;
+  if (!id) return;
+  closeSearch();
+  goToMessage(Number(id));
+});

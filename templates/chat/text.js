@@ -1,0 +1,82 @@
+// Words: the visitor's texts, what people write as nodes, an author's colour, times and days.
+
+const page = document.body.dataset;
+const texts = JSON.parse(byId('texts').textContent);
+const language = document.documentElement.lang;
+// A British reader of the English page keeps British dates.
+const locale = navigator.languages.find((one) => one.startsWith(language.slice(0, 2))) ?? language;
+
+let me = page.me;
+
+function byId(id) {
+  return document.getElementById(id);
+}
+
+function make(tag, properties, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+// The text called `key`, its {gaps} filled in.
+function say(key, values) {
+  return texts[key].replace(/\{(\w+)\}/g, (_, gap) => values[gap]);
+}
+
+// Fenced code, code in a line, or a link; a link ends before Chinese punctuation.
+const PIECES = /```(?:[\w+-]*\n)?([^]*?)```|`([^`\n]+)`|https?:\/\/[^\s<>"`，。、；：！？（）《》「」【】]+/gi;
+const EMOJI_ONLY = /^(?:\p{RGI_Emoji}\s*){1,12}$/v;
+
+function writeContent(element, content) {
+  element.replaceChildren();
+  let end = 0;
+  for (const { 0: whole, 1: block, 2: inline, index } of content.matchAll(PIECES)) {
+    const code = block ?? inline;
+    const shown = code === undefined ? withoutSentenceEnd(whole) : whole;
+    if (code === undefined && !URL.canParse(shown)) continue;
+    element.append(content.slice(end, index));
+    end = index + shown.length;
+    if (code === undefined) element.append(make('a', { href: shown, target: '_blank', rel: 'noopener noreferrer' }, shown));
+    else if (inline) element.append(make('code', {}, code));
+    else element.append(make('pre', { tabIndex: 0 }, make('code', {}, code)));
+  }
+  element.append(content.slice(end));
+  element.classList.toggle('emoji', content.length < 120 && EMOJI_ONLY.test(content.trim()));
+}
+
+// The full stop after a link belongs to the sentence, a bracket only to a link that opened one.
+function withoutSentenceEnd(address) {
+  const opens = address.includes('(');
+  let end = address.length;
+  while ('.,;:!?\'*'.includes(address[end - 1]) || (address[end - 1] === ')' && !opens)) end -= 1;
+  return address.slice(0, end);
+}
+
+// FNV-1a over the name's bytes, as the server has it.
+function hueOf(name) {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return `h${hash % 24}`;
+}
+
+const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'short' });
+const calendar = new Intl.DateTimeFormat(locale, { dateStyle: 'full' });
+const fullTime = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'medium' });
+
+function writeTime(element, date, format) {
+  element.title = fullTime.format(date);
+  element.textContent = format.format(date);
+}
+
+function dayName(date) {
+  const day = new Date();
+  if (date.toDateString() === day.toDateString()) return say('today');
+  day.setDate(day.getDate() - 1);
+  return date.toDateString() === day.toDateString() ? say('yesterday') : calendar.format(date);
+}
+
+// With an @ any name counts; without, one of three letters or more that stands as a word.
+function namesMe(content) {
+  const name = me.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+  return new RegExp(`(?<![\\p{L}\\p{N}])@${me.length > 2 ? '?' : ''}${name}(?![\\p{L}\\p{N}])`, 'iu').test(content);
+}
