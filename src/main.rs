@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         Ok(Command::Sample(path)) => store::write_sample(&path),
         Ok(Command::Say(text)) => say(&text),
         Err(usage) => {
-            eprintln!("parlor: {usage}\nparlor: --help lists what it knows");
+            eprintln!("parlor: {usage} (--help lists what it knows)");
             return ExitCode::from(2);
         }
     };

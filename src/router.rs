@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::http::form::Form;
-use crate::http::{Method, Reply, Request, Response};
+use crate::http::{Method, Reply, Request, Response, number};
 use crate::i18n::{self, Language};
 use crate::pages::{Manner, Visit, chat, health, history, lobby, messages, static_files, stream, streaming};
-use crate::visitor::{csrf, host, session};
+use crate::visitor::{host, origin, session, token};
 
 type Page = fn(&Visit<'_>) -> Result<Reply>;
 
@@ -54,7 +54,7 @@ impl Route {
     }
 
     fn of(self, id: &str) -> Option<Route> {
-        let id = id.parse().ok().filter(|id| *id > 0)?;
+        let id = number(id)?;
         Some(Route { id, ..self })
     }
 
@@ -96,7 +96,7 @@ pub fn route(app: &Arc<App>, request: &Request, manner: Manner) -> Result<Reply>
         Method::Post => read_form(app, request)?,
         _ => Form::default(),
     };
-    let session = match request.cookie("sessionid").filter(|token| csrf::is_token(token)) {
+    let session = match request.cookie("sessionid").filter(|token| token::is_well_formed(token)) {
         Some(token) => app.sessions.find(token, session::now())?,
         None => None,
     };
@@ -118,14 +118,14 @@ fn missing(app: &App, request: &Request, mut path: Vec<&str>) -> Result<Reply> {
 /// The form of a POST that comes from one of our own pages, or from a program that holds our token.
 fn read_form(app: &App, request: &Request) -> Result<Form> {
     let is_ours = |name: &str| app.config.hosts.iter().any(|host| host::same_name(host, name));
-    let (origin, site) = (request.header("Origin"), request.header("Sec-Fetch-Site"));
-    if !csrf::same_origin(origin, site, request.host(), is_ours) {
+    let (from, site) = (request.header("Origin"), request.header("Sec-Fetch-Site"));
+    if !origin::same_origin(from, site, request.host(), is_ours) {
         return Err(Error::told(403, i18n::ERR_CROSS_SITE));
     }
     let form = request.form()?;
     let sent = request.header("X-CSRFToken").unwrap_or_else(|| form.get("csrfmiddlewaretoken"));
     match request.cookie("csrftoken") {
-        Some(token) if csrf::tokens_match(sent, token) => Ok(form),
+        Some(known) if token::matches(sent, known) => Ok(form),
         _ => Err(Error::told(403, i18n::ERR_CSRF)),
     }
 }

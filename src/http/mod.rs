@@ -10,5 +10,5 @@ mod parameters;
 mod request;
 mod response;
 
-pub use request::{Method, Request};
+pub use request::{Method, Request, number};
 pub use response::{Reply, Response, Takeover};

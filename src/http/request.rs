@@ -57,10 +57,7 @@ impl Request {
     /// 400 when it is there and is none.
     pub fn query_number(&self, name: &str) -> Result<Option<i64>> {
         let Some(value) = self.query(name).filter(|value| !value.is_empty()) else { return Ok(None) };
-        match value.parse() {
-            Ok(number) if number >= 0 => Ok(Some(number)),
-            _ => Err(Error::told(400, i18n::ERR_BAD_REQUEST)),
-        }
+        number(&value).map(Some).ok_or_else(|| Error::told(400, i18n::ERR_BAD_REQUEST))
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -112,5 +109,24 @@ impl Request {
     /// The one chosen before, else the first that the browser asks for and we speak.
     pub fn language(&self) -> Language {
         Language::pick(self.cookie("lang"), self.header("Accept-Language"))
+    }
+}
+
+/// A number as it stands in a path, a query or an event id: digits alone, no sign.
+pub fn number(text: &str) -> Option<i64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_digits_alone() {
+        let cases = [("0", Some(0)), ("42", Some(42)), ("+1", None), ("-1", None), ("", None), ("1e3", None)];
+        for (text, expected) in cases {
+            assert_eq!(number(text), expected, "{text}");
+        }
+        assert_eq!(number("9223372036854775808"), None);
     }
 }

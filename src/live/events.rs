@@ -75,9 +75,14 @@ fn push_revision(out: &mut Vec<u8>, revision: &Revision) {
 
 fn push_line(out: &mut Vec<u8>, revision: &Revision) {
     if let Change::Created(message) = &revision.change {
-        let content = message.content.replace('\n', "\n  ");
-        let _ = writeln!(out, "{}: {content}", message.author);
+        let content = printable(&message.content).replace('\n', "\n  ");
+        let _ = writeln!(out, "{}: {content}", printable(&message.author));
     }
+}
+
+/// A terminal obeys control characters; a message must not command it.
+fn printable(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "\u{fffd}")
 }
 
 /// A message as the stream and the pages of history tell it.
@@ -184,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_line_for_each_message_is_all_that_curl_gets() {
-        let lines = Encoded::new(Format::Lines, 0, &[created(1, "two\nlines")]).bytes;
-        assert_eq!(lines, b"Puck: two\n  lines\n");
+        let lines = Encoded::new(Format::Lines, 0, &[created(1, "two\n\u{1b}lines")]).bytes;
+        assert_eq!(String::from_utf8(lines).unwrap(), "Puck: two\n  \u{fffd}lines\n");
     }
 }

@@ -24,7 +24,7 @@ pub struct Presence {
 
 #[derive(Default)]
 struct State {
-    /// By name, then by token: one person may have many streams, and two devices.
+    /// By name, then by session: one person may have many streams, and two devices.
     people: HashMap<String, HashMap<String, Attendance>>,
     /// The names have changed since they were last told.
     changed: bool,
@@ -48,19 +48,20 @@ impl Presence {
         let mut state = self.state();
         let person = state.people.entry(session.name.clone()).or_default();
         let is_new = person.is_empty();
-        let attendance =
-            person.entry(session.token.clone()).or_insert(Attendance { streams: 0, left_at: Instant::now() });
+        let attendance = person
+            .entry(session.fingerprint.clone())
+            .or_insert(Attendance { streams: 0, left_at: Instant::now() });
         attendance.streams += 1;
         state.changed |= is_new;
         drop(state);
         Present { presence: Arc::clone(self), session }
     }
 
-    /// Whether the name is present under another session than the one of `token`.
-    pub fn is_in_use(&self, name: &str, token: Option<&str>) -> bool {
+    /// Whether the name is present under another session than `own`, which is a fingerprint.
+    pub fn is_in_use(&self, name: &str, own: Option<&str>) -> bool {
         let now = Instant::now();
         self.state().people.get(name).is_some_and(|person| {
-            person.iter().any(|(other, attendance)| Some(other.as_str()) != token && attendance.counts(now))
+            person.iter().any(|(other, attendance)| Some(other.as_str()) != own && attendance.counts(now))
         })
     }
 
@@ -68,7 +69,7 @@ impl Presence {
     pub fn forget(&self, session: &Session) {
         let mut state = self.state();
         let Some(person) = state.people.get_mut(&session.name) else { return };
-        person.remove(&session.token);
+        person.remove(&session.fingerprint);
         if person.is_empty() {
             state.people.remove(&session.name);
             state.changed = true;
@@ -133,8 +134,10 @@ pub struct Present {
 impl Drop for Present {
     fn drop(&mut self) {
         let mut state = self.presence.state();
-        let attendance =
-            state.people.get_mut(&self.session.name).and_then(|person| person.get_mut(&self.session.token));
+        let attendance = state
+            .people
+            .get_mut(&self.session.name)
+            .and_then(|person| person.get_mut(&self.session.fingerprint));
         if let Some(attendance) = attendance {
             attendance.streams = attendance.streams.saturating_sub(1);
             attendance.left_at = Instant::now();
@@ -154,6 +157,13 @@ mod tests {
         _scratch: Scratch,
     }
 
+    impl Company {
+        fn sign_in(&self, name: &str) -> Arc<Session> {
+            let token = self.sessions.sign_in(name, 0).unwrap();
+            self.sessions.find(&token, 0).unwrap().unwrap()
+        }
+    }
+
     fn company(name: &str) -> Company {
         let scratch = Scratch::new(name);
         let sessions = Sessions::new(Arc::clone(&scratch.store));
@@ -163,10 +173,10 @@ mod tests {
     #[test]
     fn a_name_is_in_use_for_others_until_a_while_after_its_stream() {
         let company = company("in-use");
-        let session = company.sessions.sign_in("Puck", 0).unwrap();
+        let session = company.sign_in("Puck");
         let present = company.presence.arrive(Arc::clone(&session));
         assert!(company.presence.is_in_use("Puck", None));
-        assert!(!company.presence.is_in_use("Puck", Some(&session.token)));
+        assert!(!company.presence.is_in_use("Puck", Some(&session.fingerprint)));
         drop(present);
         assert!(company.presence.is_in_use("Puck", None), "within the grace");
         let later = Instant::now() + GRACE;
@@ -177,7 +187,7 @@ mod tests {
     #[test]
     fn one_who_leaves_is_gone_at_once() {
         let company = company("leaves");
-        let session = company.sessions.sign_in("Puck", 0).unwrap();
+        let session = company.sign_in("Puck");
         let _present = company.presence.arrive(Arc::clone(&session));
         company.presence.forget(&session);
         assert!(!company.presence.is_in_use("Puck", None));
@@ -187,13 +197,12 @@ mod tests {
     #[test]
     fn names_are_told_sorted_once_and_not_too_often() {
         let company = company("told");
-        let feste = company.sessions.sign_in("Feste", 0).unwrap();
-        let puck = company.sessions.sign_in("Puck", 0).unwrap();
+        let (feste, puck) = (company.sign_in("Feste"), company.sign_in("Puck"));
         let now = Instant::now();
         let _present = [&puck, &feste, &puck].map(|session| company.presence.arrive(Arc::clone(session)));
         assert_eq!(company.presence.json(), r#"{"online":["Feste","Puck"],"count":2}"#);
         assert!(company.presence.is_due(now));
-        let _more = company.presence.arrive(company.sessions.sign_in("Viola", 0).unwrap());
+        let _more = company.presence.arrive(company.sign_in("Viola"));
         assert!(!company.presence.is_due(now + TOLD_EVERY / 2));
         assert!(company.presence.is_due(now + TOLD_EVERY));
         assert!(!company.presence.is_due(now + TOLD_EVERY * 2));

@@ -9,7 +9,7 @@ use super::events::{Encoded, Format, push_hello, push_word};
 use super::presence::Present;
 use super::{Live, Place};
 use crate::error::Result;
-use crate::http::event_stream;
+use crate::http::{event_stream, number};
 use crate::log;
 
 /// A reader whose socket takes nothing for this long is dropped; it resumes from its cursor when it is back.
@@ -28,7 +28,7 @@ pub struct Start {
     /// The id of the last event it has seen, as it says.
     pub last_event_id: Option<String>,
     /// Only the newest messages, this many.
-    pub backlog: Option<u64>,
+    pub backlog: Option<i64>,
 }
 
 /// One open stream, wherever it is.
@@ -70,9 +70,9 @@ impl Stream {
         is_tab: bool,
     ) -> Result<Stream> {
         let head = live.store.head()?;
-        let (cursor, is_reset) = match start.last_event_id.as_deref().map(str::parse::<i64>) {
-            Some(Ok(seen)) if (0..=head).contains(&seen) => (seen, false),
-            other => (live.store.cursor_before_newest(start.backlog.unwrap_or(u64::MAX))?, other.is_some()),
+        let (cursor, is_reset) = match start.last_event_id.as_deref().map(number) {
+            Some(Some(seen)) if seen <= head => (seen, false),
+            other => (live.store.cursor_before_newest(start.backlog.unwrap_or(i64::MAX))?, other.is_some()),
         };
         let mut rest = event_stream::head(match format {
             Format::Events => "text/event-stream",

@@ -11,6 +11,7 @@ use super::{Inbox, Live};
 use crate::error::Result;
 use crate::log;
 use crate::store::LogReader;
+use crate::visitor::session::Session;
 
 /// A socket whose other end is gone tells it only when it is asked; this often.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -165,19 +166,20 @@ impl Tail {
         if stream.format == Format::Events && !matches!(send(&stream, presence), Sent::All) {
             return; // a socket that takes nothing right after its backlog is gone, or will come back
         }
-        let token = stream.is_tab.then(|| stream.present.session.token.clone());
+        let tab_of = stream.is_tab.then(|| Arc::clone(&stream.present.session));
         self.streams.push(stream);
-        if let Some(token) = token {
-            self.park_older_tabs(&token);
+        if let Some(session) = tab_of {
+            self.park_older_tabs(&session);
         }
     }
 
     /// Asks all but the newest tabs of a session to close their stream while nobody looks at them.
-    fn park_older_tabs(&mut self, token: &str) {
+    fn park_older_tabs(&self, session: &Session) {
         let mut parked = Vec::new();
         push_word(&mut parked, "parked", "{}");
         let tabs = self.streams.iter().rev();
-        let tabs = tabs.filter(|stream| stream.is_tab && stream.present.session.token == token);
+        let tabs =
+            tabs.filter(|stream| stream.is_tab && stream.present.session.fingerprint == session.fingerprint);
         for stream in tabs.skip(TABS) {
             let _ = send(stream, &parked); // a socket that is full or gone is found out by the next write
         }

@@ -59,7 +59,8 @@ pub fn show(visit: &Visit<'_>) -> Result<Reply> {
     let html = app.views.page(&app.views.chat, app, language, values);
     let response = csrf.hand_over(visit, Response::html(200, html));
     // Each look at the page gives the cookie its two weeks again.
-    Ok(visit.set_cookie(response, "sessionid", &session.token, LIFETIME, true).into())
+    let token = visit.request.cookie("sessionid").unwrap_or_default();
+    Ok(visit.set_cookie(response, "sessionid", token, LIFETIME, true).into())
 }
 
 /// The reader's own message that `?edit=` names, for a page without scripts: its id and its text.

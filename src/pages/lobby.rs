@@ -9,7 +9,7 @@ use crate::i18n;
 use crate::templates::Values;
 use crate::visitor::names::{self, NameError};
 use crate::visitor::session::{self, LIFETIME};
-use crate::visitor::{csrf, rate};
+use crate::visitor::{rate, token};
 
 pub fn show(visit: &Visit<'_>) -> Result<Reply> {
     let name = visit.session.as_ref().map_or("", |session| &session.name);
@@ -32,13 +32,13 @@ fn admit(visit: &Visit<'_>) -> Result<Response> {
     app.rates.sign_ins.take(peer, now).map_err(too_many)?;
     if let Some(passphrase) = &app.config.passphrase {
         app.rates.guesses.take(peer, now).map_err(too_many)?;
-        if !csrf::tokens_match(visit.form.get("passphrase"), passphrase) {
+        if !token::matches(visit.form.get("passphrase"), passphrase) {
             return Err(Error::told(403, i18n::ERR_PASSPHRASE));
         }
     }
     let before = visit.session.as_deref();
-    let is_taken =
-        |name: &str| app.live.presence.is_in_use(name, before.map(|session| session.token.as_str()));
+    let own = before.map(|session| session.fingerprint.as_str());
+    let is_taken = |name: &str| app.live.presence.is_in_use(name, own);
     let name = match names::check(wanted_name(visit)) {
         Ok(name) if is_taken(&name) => return Err(Error::told(409, i18n::ERR_NAME_IN_USE)),
         Ok(name) => name,
@@ -47,12 +47,12 @@ fn admit(visit: &Visit<'_>) -> Result<Response> {
         Err(NameError::Forbidden) => return Err(Error::told(400, i18n::ERR_NAME_CHARACTERS)),
     };
     // A new token at every sign-in: one that somebody else planted or saw before is worth nothing.
-    let session = app.sessions.sign_in(&name, session::now())?;
+    let token = app.sessions.sign_in(&name, session::now())?;
     if let Some(before) = before {
         app.end_session(before)?;
     }
     let response = Response::redirect(302, "/");
-    Ok(visit.set_cookie(response, "sessionid", &session.token, LIFETIME, true))
+    Ok(visit.set_cookie(response, "sessionid", &token, LIFETIME, true))
 }
 
 /// The name in the box, unless one of the two buttons beside it was pressed.

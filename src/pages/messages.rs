@@ -72,7 +72,7 @@ pub fn delete(visit: &Visit<'_>) -> Result<Reply> {
 /// Tells the others that the visitor is writing; too often is not an error, only not told.
 pub fn typing(visit: &Visit<'_>) -> Result<Reply> {
     let session = visit.session()?;
-    if visit.app.rates.typing.take(session.token.clone(), Instant::now()).is_ok() {
+    if visit.app.rates.typing.take(session.fingerprint.clone(), Instant::now()).is_ok() {
         visit.app.live.tell_typing(session);
     }
     Ok(Response::empty(204).into())
@@ -93,7 +93,7 @@ fn content(visit: &Visit<'_>) -> Result<String> {
 fn take_turn(app: &App, session: &Session) -> Result<()> {
     let Some(posts) = &app.rates.posts else { return Ok(()) };
     let too_fast = |wait| Error::retry(429, i18n::ERR_RATE, wait);
-    posts.take(session.token.clone(), Instant::now()).map_err(too_fast)
+    posts.take(session.fingerprint.clone(), Instant::now()).map_err(too_fast)
 }
 
 /// A browser's form goes back to the chat, a script reads JSON.

@@ -22,8 +22,8 @@ use crate::http::{Request, Response};
 use crate::i18n::{self, Language};
 use crate::log;
 use crate::templates::Values;
-use crate::visitor::csrf;
 use crate::visitor::session::Session;
+use crate::visitor::token;
 
 pub use view::Views;
 
@@ -62,9 +62,9 @@ impl Visit<'_> {
 
     /// The token that this visitor's forms carry, and the cookie to set when they have none yet.
     pub fn csrf_token(&self) -> CsrfToken {
-        match self.request.cookie("csrftoken").filter(|token| csrf::is_token(token)) {
+        match self.request.cookie("csrftoken").filter(|token| token::is_well_formed(token)) {
             Some(token) => CsrfToken { token: token.to_owned(), is_new: false },
-            None => CsrfToken { token: csrf::new_token(), is_new: true },
+            None => CsrfToken { token: token::new(), is_new: true },
         }
     }
 

@@ -71,7 +71,7 @@ pub fn show(visit: &Visit<'_>) -> Result<Reply> {
         return Err(Error::told(404, i18n::ERR_NOT_FOUND));
     };
     let tag = format!("\"{}\"", *EDITION);
-    let caching = if is_edition { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let caching = if is_edition { "public, max-age=31536000, immutable" } else { "public, max-age=3600" };
     let is_known = visit.request.header("If-None-Match").is_some_and(|known| known.contains(&tag));
     let response = match is_known {
         true => Response::empty(304),

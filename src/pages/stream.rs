@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Visit;
 use crate::error::Result;
-use crate::http::{Method, Reply, Response, accept};
+use crate::http::{Method, Reply, Response, accept, number};
 use crate::live::{Format, Start, Stream, refuse_full};
 use crate::log;
 
@@ -29,7 +29,7 @@ pub fn open(visit: &Visit<'_>) -> Result<Reply> {
             .map(|id| id.trim().to_owned())
             .filter(|id| !id.is_empty())
             .or_else(|| request.query("last_event_id")),
-        backlog: request.query("backlog").and_then(|count| count.parse().ok()),
+        backlog: request.query("backlog").and_then(|count| number(&count)),
     };
     let is_tab = request.query("tab").is_some();
     let present = live.presence.arrive(Arc::clone(session));

@@ -47,7 +47,7 @@ impl Store {
     }
 
     /// The cursor from which the newest `count` messages follow.
-    pub fn cursor_before_newest(&self, count: u64) -> Result<i64> {
+    pub fn cursor_before_newest(&self, count: i64) -> Result<i64> {
         if count == 0 {
             return self.head();
         }
@@ -60,8 +60,7 @@ impl Store {
                  ORDER BY r.id DESC
                  LIMIT 1 OFFSET ?1",
             )?;
-            let offset = i64::try_from(count - 1).unwrap_or(i64::MAX);
-            let oldest: Option<i64> = oldest_of_them.query_row([offset], |row| row.get(0)).optional()?;
+            let oldest: Option<i64> = oldest_of_them.query_row([count - 1], |row| row.get(0)).optional()?;
             Ok(oldest.map_or(0, |id| id - 1))
         })
     }
@@ -180,7 +179,7 @@ mod tests {
     fn the_newest_messages_follow_their_cursor() {
         let scratch = filled("newest");
         let cursor = |count| scratch.store.cursor_before_newest(count).unwrap();
-        assert_eq!([cursor(0), cursor(1), cursor(2), cursor(3), cursor(u64::MAX)], [5, 2, 1, 0, 0]);
+        assert_eq!([cursor(0), cursor(1), cursor(2), cursor(3), cursor(i64::MAX)], [5, 2, 1, 0, 0]);
     }
 
     #[test]

@@ -52,6 +52,9 @@ pub fn inspect(path: &Path) -> Result<()> {
             Ok((identity, version, connection.query_row(tables, [], |row| row.get::<_, i64>(0))?))
         })
         .map_err(|error| refuse(sentence(&error)))?;
+    if is_torn(path, &connection).map_err(|error| refuse(sentence(&error)))? {
+        return Err(refuse("the database is damaged: its end is missing".to_owned()));
+    }
     match (identity, version, tables) {
         (0, 0, 0) => Ok(()), // just made, or an empty file
         (APPLICATION_ID, version, _) if version <= MIGRATIONS.len() as i32 => Ok(()),
@@ -61,6 +64,22 @@ pub fn inspect(path: &Path) -> Result<()> {
         ))),
         _ => Err(refuse("a database of another program".to_owned())),
     }
+}
+
+/// Whether the file is shorter than its own header says. To look for other damage would take reading all of it.
+fn is_torn(path: &Path, connection: &Connection) -> rusqlite::Result<bool> {
+    let number =
+        |pragma: &str| connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0));
+    let promised = number("page_count")? * number("page_size")?;
+    let waiting_in_the_log = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+    Ok(!waiting_in_the_log && fs::metadata(path).is_ok_and(|file| file.len() < promised as u64))
+}
+
+/// SQLite's own files lie beside the database, under its name with an ending.
+fn beside(path: &Path, ending: &str) -> std::path::PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }
 
 /// Takes the steps that the file has not taken yet, all in one transaction; a second process that opens it at the

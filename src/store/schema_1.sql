@@ -48,14 +48,14 @@ BEGIN
 END;
 
 CREATE TABLE session (
-    token   TEXT    PRIMARY KEY,
-    name    TEXT    NOT NULL,
-    seen_at INTEGER NOT NULL -- seconds since 1970
+    fingerprint TEXT    PRIMARY KEY, -- of the token, which only its holder has
+    name        TEXT    NOT NULL,
+    seen_at     INTEGER NOT NULL -- seconds since 1970
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE admin_session (
-    token   TEXT    PRIMARY KEY,
-    seen_at INTEGER NOT NULL -- seconds since 1970
+    fingerprint TEXT    PRIMARY KEY,
+    seen_at     INTEGER NOT NULL -- seconds since 1970
 ) STRICT, WITHOUT ROWID;
 
 -- Names that nobody may sign in under for a while.
@@ -66,11 +66,11 @@ CREATE TABLE block (
 
 -- Who is here, as each process on this file sees it and says again before `until`.
 CREATE TABLE attendance (
-    process TEXT    NOT NULL,
-    name    TEXT    NOT NULL,
-    token   TEXT    NOT NULL,
-    until   INTEGER NOT NULL, -- seconds since 1970
-    PRIMARY KEY (process, name, token)
+    process     TEXT    NOT NULL,
+    name        TEXT    NOT NULL,
+    fingerprint TEXT    NOT NULL, -- of the session
+    until       INTEGER NOT NULL, -- seconds since 1970
+    PRIMARY KEY (process, name, fingerprint)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE meta (

@@ -13,34 +13,35 @@ pub struct StoredSession {
 }
 
 impl Store {
-    pub fn insert_session(&self, token: &str, session: &StoredSession) -> Result<()> {
+    pub fn insert_session(&self, fingerprint: &str, session: &StoredSession) -> Result<()> {
         self.write(|transaction| {
-            let insert = "INSERT INTO session (token, name, seen_at) VALUES (?1, ?2, ?3)";
-            Ok(transaction.execute(insert, (token, &session.name, session.seen_at)).map(drop)?)
+            let insert = "INSERT INTO session (fingerprint, name, seen_at) VALUES (?1, ?2, ?3)";
+            Ok(transaction.execute(insert, (fingerprint, &session.name, session.seen_at)).map(drop)?)
         })
     }
 
-    pub fn find_session(&self, token: &str) -> Result<Option<StoredSession>> {
+    pub fn find_session(&self, fingerprint: &str) -> Result<Option<StoredSession>> {
         self.read(|connection| {
             let mut select =
-                connection.prepare_cached("SELECT name, seen_at FROM session WHERE token = ?1")?;
-            let session = select
-                .query_row([token], |row| Ok(StoredSession { name: row.get(0)?, seen_at: row.get(1)? }));
+                connection.prepare_cached("SELECT name, seen_at FROM session WHERE fingerprint = ?1")?;
+            let session = select.query_row([fingerprint], |row| {
+                Ok(StoredSession { name: row.get(0)?, seen_at: row.get(1)? })
+            });
             Ok(session.optional()?)
         })
     }
 
     /// Slides a session's two weeks; a session that was ended meanwhile stays ended.
-    pub fn touch_session(&self, token: &str, seen_at: i64) -> Result<()> {
+    pub fn touch_session(&self, fingerprint: &str, seen_at: i64) -> Result<()> {
         self.write(|transaction| {
-            let update = "UPDATE session SET seen_at = ?2 WHERE token = ?1";
-            Ok(transaction.execute(update, (token, seen_at)).map(drop)?)
+            let update = "UPDATE session SET seen_at = ?2 WHERE fingerprint = ?1";
+            Ok(transaction.execute(update, (fingerprint, seen_at)).map(drop)?)
         })
     }
 
-    pub fn delete_session(&self, token: &str) -> Result<()> {
+    pub fn delete_session(&self, fingerprint: &str) -> Result<()> {
         self.write(|transaction| {
-            Ok(transaction.execute("DELETE FROM session WHERE token = ?1", [token]).map(drop)?)
+            Ok(transaction.execute("DELETE FROM session WHERE fingerprint = ?1", [fingerprint]).map(drop)?)
         })
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::csrf;
+use super::token;
 use crate::error::Result;
 use crate::store::{Store, StoredSession};
 
@@ -25,7 +25,8 @@ const KEPT: usize = 10_000;
 /// One person signed in on one device.
 #[derive(Debug)]
 pub struct Session {
-    pub token: String,
+    /// What the session is known by; its token is known to its holder alone.
+    pub fingerprint: String,
     pub name: String,
     seen_at: AtomicI64,
     checked_at: AtomicI64,
@@ -55,27 +56,29 @@ impl Sessions {
         Sessions { store, map: Mutex::default(), cleaned_at: AtomicI64::new(0) }
     }
 
-    /// A new session, under a token that was never used before.
-    pub fn sign_in(&self, name: &str, now: i64) -> Result<Arc<Session>> {
+    /// The token of a new session.
+    pub fn sign_in(&self, name: &str, now: i64) -> Result<String> {
         self.clean(now)?;
-        let token = csrf::new_token();
-        self.store.insert_session(&token, &StoredSession { name: name.to_owned(), seen_at: now })?;
-        Ok(self.keep(token, StoredSession { name: name.to_owned(), seen_at: now }, now))
+        let token = token::new();
+        let fingerprint = token::fingerprint(&token).expect("a token just made is well formed");
+        self.store.insert_session(&fingerprint, &StoredSession { name: name.to_owned(), seen_at: now })?;
+        Ok(token)
     }
 
     /// The session of that token, used now; none when it is unknown, ended or too old.
     pub fn find(&self, token: &str, now: i64) -> Result<Option<Arc<Session>>> {
-        let known = self.map().get(token).cloned();
+        let Some(fingerprint) = token::fingerprint(token) else { return Ok(None) };
+        let known = self.map().get(&fingerprint).cloned();
         let session = match known {
             Some(session) if now - session.checked_at.load(Ordering::Relaxed) < BELIEVED_FOR => session,
-            _ => match self.look_up(token, now)? {
+            _ => match self.look_up(&fingerprint, now)? {
                 Some(session) => session,
                 None => return Ok(None),
             },
         };
         let seen_at = session.seen_at.load(Ordering::Relaxed);
         if now - seen_at >= SLIDE_EVERY && session.seen_at.swap(now, Ordering::Relaxed) == seen_at {
-            self.store.touch_session(token, now)?;
+            self.store.touch_session(&fingerprint, now)?;
         }
         Ok(Some(session))
     }
@@ -83,16 +86,16 @@ impl Sessions {
     /// Ends a session everywhere; its streams are closed by the tail.
     pub fn end(&self, session: &Session) -> Result<()> {
         session.ended.store(true, Ordering::Relaxed);
-        self.map().remove(&session.token);
-        self.store.delete_session(&session.token)
+        self.map().remove(&session.fingerprint);
+        self.store.delete_session(&session.fingerprint)
     }
 
-    fn look_up(&self, token: &str, now: i64) -> Result<Option<Arc<Session>>> {
-        let stored = self.store.find_session(token)?;
+    fn look_up(&self, fingerprint: &str, now: i64) -> Result<Option<Arc<Session>>> {
+        let stored = self.store.find_session(fingerprint)?;
         match stored.filter(|stored| now - stored.seen_at < LIFETIME.as_secs() as i64) {
-            Some(stored) => Ok(Some(self.keep(token.to_owned(), stored, now))),
+            Some(stored) => Ok(Some(self.keep(fingerprint, stored, now))),
             None => {
-                if let Some(session) = self.map().remove(token) {
+                if let Some(session) = self.map().remove(fingerprint) {
                     session.ended.store(true, Ordering::Relaxed);
                 }
                 Ok(None)
@@ -101,9 +104,9 @@ impl Sessions {
     }
 
     /// Puts what the table says into the map, as the one `Session` that everybody shares.
-    fn keep(&self, token: String, stored: StoredSession, now: i64) -> Arc<Session> {
+    fn keep(&self, fingerprint: &str, stored: StoredSession, now: i64) -> Arc<Session> {
         let mut map = self.map();
-        if let Some(session) = map.get(&token) {
+        if let Some(session) = map.get(fingerprint) {
             session.checked_at.store(now, Ordering::Relaxed);
             return Arc::clone(session);
         }
@@ -111,13 +114,13 @@ impl Sessions {
             map.retain(|_, session| Arc::strong_count(session) > 1); // those with a stream or a request
         }
         let session = Arc::new(Session {
-            token: token.clone(),
+            fingerprint: fingerprint.to_owned(),
             name: stored.name,
             seen_at: AtomicI64::new(stored.seen_at),
             checked_at: AtomicI64::new(now),
             ended: AtomicBool::new(false),
         });
-        map.insert(token, Arc::clone(&session));
+        map.insert(fingerprint.to_owned(), Arc::clone(&session));
         session
     }
 
@@ -151,7 +154,7 @@ mod tests {
     fn a_session_slides_and_outlives_a_restart() {
         let scratch = Scratch::new("slides");
         let first = sessions(&scratch);
-        let token = first.sign_in("Puck", 0).unwrap().token.clone();
+        let token = first.sign_in("Puck", 0).unwrap();
         assert!(first.find(&token, 10 * DAY).unwrap().is_some());
         let restarted = sessions(&scratch);
         assert_eq!(restarted.find(&token, 20 * DAY).unwrap().unwrap().name, "Puck");
@@ -162,11 +165,11 @@ mod tests {
     fn an_ended_session_is_over_in_every_process() {
         let scratch = Scratch::new("ends");
         let (here, there) = (sessions(&scratch), sessions(&scratch));
-        let session = here.sign_in("Puck", 0).unwrap();
-        let seen_there = there.find(&session.token, 0).unwrap().unwrap();
-        here.end(&session).unwrap();
-        assert!(here.find(&session.token, 0).unwrap().is_none());
-        assert!(there.find(&session.token, BELIEVED_FOR).unwrap().is_none());
+        let token = here.sign_in("Puck", 0).unwrap();
+        let seen_there = there.find(&token, 0).unwrap().unwrap();
+        here.end(&here.find(&token, 0).unwrap().unwrap()).unwrap();
+        assert!(here.find(&token, 0).unwrap().is_none());
+        assert!(there.find(&token, BELIEVED_FOR).unwrap().is_none());
         assert!(seen_there.is_ended());
     }
 
@@ -174,9 +177,10 @@ mod tests {
     fn everybody_shares_one_session_for_a_token() {
         let scratch = Scratch::new("shares");
         let sessions = sessions(&scratch);
-        let session = sessions.sign_in("Puck", 0).unwrap();
-        assert!(Arc::ptr_eq(&session, &sessions.find(&session.token, 1).unwrap().unwrap()));
-        assert!(Arc::ptr_eq(&session, &sessions.find(&session.token, 100).unwrap().unwrap()));
+        let token = sessions.sign_in("Puck", 0).unwrap();
+        let session = sessions.find(&token, 0).unwrap().unwrap();
+        assert!(Arc::ptr_eq(&session, &sessions.find(&token, 1).unwrap().unwrap()));
+        assert!(Arc::ptr_eq(&session, &sessions.find(&token, 100).unwrap().unwrap()));
     }
 
     #[test]

@@ -1,37 +1,6 @@
-//! Whether a form was sent from a page of ours: the token that only our pages know, and the browser's own word.
-
-use rand::RngExt;
-use rand::distr::Alphanumeric;
-use rand::rand_core::UnwrapErr;
-use rand::rngs::SysRng;
+//! Whether a form was sent from a page of ours, by the browser's own word.
 
 use super::host::{same_name, split_port};
-
-/// Characters in a token; each is worth almost 6 bits, which makes 190.
-const TOKEN_CHARACTERS: usize = 32;
-
-/// A token that nobody can guess: letters and digits, from the operating system's random source.
-///
-/// # Panics
-/// When that source does not answer, since there is no secret to be had then.
-pub fn new_token() -> String {
-    UnwrapErr(SysRng).sample_iter(Alphanumeric).take(TOKEN_CHARACTERS).map(char::from).collect()
-}
-
-/// Whether `token` looks like one of ours: what a cookie brings may be anything.
-pub fn is_token(token: &str) -> bool {
-    token.len() == TOKEN_CHARACTERS && token.bytes().all(|byte| byte.is_ascii_alphanumeric())
-}
-
-/// Whether two tokens are the same; how long that takes tells nothing about where they differ. An empty one
-/// is a missing one, and matches nothing.
-pub fn tokens_match(a: &str, b: &str) -> bool {
-    if a.is_empty() || a.len() != b.len() {
-        return false;
-    }
-    let difference = a.bytes().zip(b.bytes()).fold(0, |sum, (a, b)| std::hint::black_box(sum | (a ^ b)));
-    difference == 0
-}
 
 /// Whether a POST comes from a page of ours, as far as the browser says: `Sec-Fetch-Site` and `Origin` must
 /// agree with that where they are sent (programs send neither). `host` is the request's own `Host` header;
@@ -68,14 +37,6 @@ fn split_origin(origin: &str) -> Option<(&str, u16, u16)> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn tokens_are_long_plain_and_never_the_same() {
-        let (one, other) = (new_token(), new_token());
-        assert!(one.len() == 32 && one.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{one}");
-        assert!(tokens_match(&one, &one) && !tokens_match(&one, &other));
-        assert!(!tokens_match(&one, &one[1..]) && !tokens_match(&one, "") && !tokens_match("", ""));
-    }
 
     #[test]
     fn a_post_from_a_page_of_ours_passes() {
@@ -124,12 +85,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn tokens_match_only_themselves(a in ".{1,40}", b in ".{0,40}") {
-            prop_assert!(tokens_match(&a, &a));
-            prop_assert_eq!(tokens_match(&a, &b), a == b);
-        }
-
         #[test]
         fn no_header_makes_it_panic(origin in "(https?://)?(\\[|\\]|:|\\.|[a-z0-9]|\\PC){0,12}", host: String) {
             same_origin(Some(&origin), None, &host, |_| false);
