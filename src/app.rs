@@ -17,7 +17,7 @@ pub struct App {
     pub config: Config,
     pub store: Arc<Store>,
     pub live: Arc<Live>,
-    pub sessions: Sessions,
+    pub sessions: Arc<Sessions>,
     pub rates: Rates,
     pub views: Views,
     pub metrics: Arc<Metrics>,
@@ -29,7 +29,7 @@ pub struct App {
 impl App {
     pub fn new(config: Config, store: Arc<Store>, live: Arc<Live>, metrics: Arc<Metrics>) -> App {
         App {
-            sessions: Sessions::new(Arc::clone(&store)),
+            sessions: Arc::new(Sessions::new(Arc::clone(&store))),
             rates: Rates::new(config.rate),
             views: Views::new(),
             own_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),

@@ -73,6 +73,7 @@ fn serve(config: Config) -> Result<()> {
     let pace = Pace { poll: config.poll, heartbeat: config.heartbeat, max_streams: limits.streams };
     let (live, tail) = Live::start(Arc::clone(&store), bell, Arc::clone(&metrics), pace)?;
     let app = Arc::new(App::new(config, Arc::clone(&store), Arc::clone(&live), metrics));
+    let attendance = live::attendance::start(Arc::clone(&live), Arc::clone(&app.sessions))?;
     let server = server::Server::start(&app)?;
     let bridge = Bridge::open(&server.socket(), limits.standing())?;
     let door = Door::open(listener, bridge, limits, Arc::new(server.redeemer()))?;
@@ -83,6 +84,8 @@ fn serve(config: Config) -> Result<()> {
     let deadline = Instant::now() + SHUTDOWN;
     door.close();
     live.close(tail, deadline);
+    attendance.thread().unpark();
+    let _ = attendance.join();
     door.drain(deadline);
     server.stop();
     store.checkpoint()

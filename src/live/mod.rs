@@ -4,6 +4,7 @@
 //! *live*, on the tail, which sends what is new to all its sockets at once. Both ask the same query with the same
 //! cursor, so there is no seam between history and news.
 
+pub mod attendance;
 mod events;
 mod presence;
 mod stream;

@@ -1,10 +1,11 @@
 //! Who is here: names with an open stream, and for a while those whose stream has ended.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::events::presence_json;
+use crate::store::Attendee;
 use crate::visitor::session::Session;
 
 /// A page that reloads, or a phone that sleeps for a moment, does not leave.
@@ -26,6 +27,8 @@ pub struct Presence {
 struct State {
     /// By name, then by session: one person may have many streams, and two devices.
     people: HashMap<String, HashMap<String, Attendance>>,
+    /// The same at other processes on this file.
+    elsewhere: HashMap<String, HashSet<String>>,
     /// The names have changed since they were last told.
     changed: bool,
     told_at: Option<Instant>,
@@ -59,10 +62,12 @@ impl Presence {
 
     /// Whether the name is present under another session than `own`, which is a fingerprint.
     pub fn is_in_use(&self, name: &str, own: Option<&str>) -> bool {
-        let now = Instant::now();
-        self.state().people.get(name).is_some_and(|person| {
-            person.iter().any(|(other, attendance)| Some(other.as_str()) != own && attendance.counts(now))
-        })
+        let (state, now) = (self.state(), Instant::now());
+        let is_another = |fingerprint: &String| Some(fingerprint.as_str()) != own;
+        let here = state.people.get(name).into_iter().flatten();
+        let mut here =
+            here.filter(|(_, attendance)| attendance.counts(now)).map(|(fingerprint, _)| fingerprint);
+        here.any(is_another) || state.elsewhere.get(name).into_iter().flatten().any(is_another)
     }
 
     /// Takes a session that was ended out at once: its name is free.
@@ -74,6 +79,38 @@ impl Presence {
             state.people.remove(&session.name);
             state.changed = true;
         }
+    }
+
+    /// The same for many, known by their fingerprints.
+    pub fn forget_all(&self, fingerprints: &[String]) {
+        let mut state = self.state();
+        for person in state.people.values_mut() {
+            person.retain(|fingerprint, _| !fingerprints.contains(fingerprint));
+        }
+        state.forget_the_long_gone(Instant::now());
+    }
+
+    /// Who is here at this process, for the others.
+    pub fn attendees(&self) -> Vec<Attendee> {
+        let (state, now) = (self.state(), Instant::now());
+        let mut attendees: Vec<Attendee> = Vec::new();
+        for (name, person) in &state.people {
+            let here = person.iter().filter(|(_, attendance)| attendance.counts(now));
+            attendees.extend(here.map(|(fingerprint, _)| (name.clone(), fingerprint.clone())));
+        }
+        attendees.sort_unstable();
+        attendees
+    }
+
+    /// Takes in who is at the other processes.
+    pub fn hear(&self, attendees: Vec<Attendee>) {
+        let mut elsewhere: HashMap<String, HashSet<String>> = HashMap::new();
+        for (name, fingerprint) in attendees {
+            elsewhere.entry(name).or_default().insert(fingerprint);
+        }
+        let mut state = self.state();
+        state.changed |= elsewhere != state.elsewhere;
+        state.elsewhere = elsewhere;
     }
 
     /// The names that are here, sorted, and how many there are; the list is cut where it would be endless.
@@ -108,9 +145,10 @@ impl Presence {
 
 impl State {
     fn listed(&self) -> (Vec<&str>, usize) {
-        let mut names: Vec<_> = self.people.keys().map(String::as_str).collect();
-        let count = names.len();
+        let mut names: Vec<_> = self.people.keys().chain(self.elsewhere.keys()).map(String::as_str).collect();
         names.sort_unstable();
+        names.dedup();
+        let count = names.len();
         names.truncate(LISTED);
         (names, count)
     }
@@ -182,6 +220,19 @@ mod tests {
         let later = Instant::now() + GRACE;
         assert!(company.presence.is_due(later));
         assert!(!company.presence.is_in_use("Puck", None));
+    }
+
+    #[test]
+    fn people_at_other_processes_are_here_too() {
+        let company = company("elsewhere");
+        let _present = company.presence.arrive(company.sign_in("Puck"));
+        let feste = ("Feste".to_owned(), "f".to_owned());
+        company.presence.hear(vec![feste.clone()]);
+        assert_eq!(company.presence.json(), r#"{"online":["Feste","Puck"],"count":2}"#);
+        assert!(company.presence.is_in_use("Feste", None) && !company.presence.is_in_use("Feste", Some("f")));
+        assert_eq!(company.presence.attendees().len(), 1);
+        company.presence.hear(Vec::new());
+        assert!(!company.presence.is_in_use("Feste", None));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The store: one SQLite file, one connection that writes, a few that read; the only home of SQL.
 
+mod attendance;
 mod authors;
 mod commit;
 mod messages;
@@ -21,6 +22,7 @@ use crate::bell::Bell;
 use crate::error::{Error, Result};
 use crate::i18n;
 
+pub use attendance::Attendee;
 pub use commit::{Created, Draft};
 pub use messages::Message;
 pub use revisions::{Change, LogReader, Revision};

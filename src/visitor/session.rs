@@ -90,14 +90,19 @@ impl Sessions {
         self.store.delete_session(&session.fingerprint)
     }
 
+    /// Ends a session here that is gone from the table, or goes by another name there.
+    pub fn forget(&self, fingerprint: &str) {
+        if let Some(session) = self.map().remove(fingerprint) {
+            session.ended.store(true, Ordering::Relaxed);
+        }
+    }
+
     fn look_up(&self, fingerprint: &str, now: i64) -> Result<Option<Arc<Session>>> {
         let stored = self.store.find_session(fingerprint)?;
         match stored.filter(|stored| now - stored.seen_at < LIFETIME.as_secs() as i64) {
             Some(stored) => Ok(Some(self.keep(fingerprint, stored, now))),
             None => {
-                if let Some(session) = self.map().remove(fingerprint) {
-                    session.ended.store(true, Ordering::Relaxed);
-                }
+                self.forget(fingerprint);
                 Ok(None)
             }
         }
@@ -107,8 +112,11 @@ impl Sessions {
     fn keep(&self, fingerprint: &str, stored: StoredSession, now: i64) -> Arc<Session> {
         let mut map = self.map();
         if let Some(session) = map.get(fingerprint) {
-            session.checked_at.store(now, Ordering::Relaxed);
-            return Arc::clone(session);
+            if session.name == stored.name {
+                session.checked_at.store(now, Ordering::Relaxed);
+                return Arc::clone(session);
+            }
+            session.ended.store(true, Ordering::Relaxed); // its streams come back under the new name
         }
         if map.len() >= KEPT {
             map.retain(|_, session| Arc::strong_count(session) > 1); // those with a stream or a request

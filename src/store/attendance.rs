@@ -1,0 +1,87 @@
+//! Who is here, as each process on this file says it: presence and names hold across all of them.
+
+use super::Store;
+use crate::error::Result;
+
+/// One session that is present: its name and its fingerprint.
+pub type Attendee = (String, String);
+
+impl Store {
+    /// Says who is present at `process`, and for how long that may be believed, in seconds since 1970. What
+    /// processes said that are gone is forgotten.
+    pub fn attend(&self, process: &str, attendees: &[Attendee], now: i64, until: i64) -> Result<()> {
+        self.write(|transaction| {
+            let old = "DELETE FROM attendance WHERE process = ?1 OR until <= ?2";
+            transaction.execute(old, (process, now))?;
+            let mut insert = transaction.prepare_cached(
+                "INSERT OR IGNORE INTO attendance (process, name, fingerprint, until)
+                 VALUES (?1, ?2, ?3, ?4)",
+            )?;
+            for (name, fingerprint) in attendees {
+                insert.execute((process, name, fingerprint, until))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Who is present at the other processes.
+    pub fn attendees_elsewhere(&self, process: &str, now: i64) -> Result<Vec<Attendee>> {
+        self.read(|connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT name, fingerprint
+                 FROM attendance
+                 WHERE process <> ?1 AND until > ?2",
+            )?;
+            let attendees = select.query_map((process, now), |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(attendees.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Which of those present at `process` have no session any more, or one under another name.
+    pub fn attendees_without_session(&self, process: &str) -> Result<Vec<String>> {
+        self.read(|connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT a.fingerprint
+                 FROM attendance a
+                 LEFT JOIN session s ON s.fingerprint = a.fingerprint AND s.name = a.name
+                 WHERE a.process = ?1 AND s.fingerprint IS NULL",
+            )?;
+            let fingerprints = select.query_map([process], |row| row.get(0))?;
+            Ok(fingerprints.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Scratch, StoredSession};
+    use super::*;
+
+    fn puck() -> Attendee {
+        ("Puck".to_owned(), "f".to_owned())
+    }
+
+    #[test]
+    fn each_process_hears_of_the_others_until_they_fall_silent() {
+        let scratch = Scratch::new("attend");
+        scratch.store.attend("a", &[puck()], 0, 60).unwrap();
+        assert_eq!(scratch.store.attendees_elsewhere("b", 59).unwrap(), [puck()]);
+        assert_eq!(scratch.store.attendees_elsewhere("b", 60).unwrap(), []);
+        assert_eq!(scratch.store.attendees_elsewhere("a", 0).unwrap(), []);
+        scratch.store.attend("a", &[], 0, 60).unwrap();
+        assert_eq!(scratch.store.attendees_elsewhere("b", 0).unwrap(), []);
+    }
+
+    #[test]
+    fn one_whose_session_was_ended_or_renamed_elsewhere_is_found() {
+        let scratch = Scratch::new("without");
+        scratch.store.attend("a", &[puck()], 0, 60).unwrap();
+        assert_eq!(scratch.store.attendees_without_session("a").unwrap(), ["f"]);
+        let session = |name: &str| StoredSession { name: name.to_owned(), seen_at: 0 };
+        scratch.store.insert_session("f", &session("Puck")).unwrap();
+        assert!(scratch.store.attendees_without_session("a").unwrap().is_empty());
+        scratch.store.delete_session("f").unwrap();
+        scratch.store.insert_session("f", &session("Robin")).unwrap();
+        assert_eq!(scratch.store.attendees_without_session("a").unwrap(), ["f"]);
+    }
+}
