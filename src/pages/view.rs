@@ -37,7 +37,7 @@ impl Views {
     /// A whole page, with the values that every page has.
     pub fn page(&self, template: &Template, app: &App, language: Language, values: Values<'_>) -> String {
         let (css, js) = if std::ptr::eq(template, &self.chat) {
-            ("chat.css", "chat/main.js")
+            ("chat.css", "chat.js")
         } else {
             ("pages.css", "lobby.js")
         };

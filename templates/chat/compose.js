@@ -2,10 +2,10 @@
 
 const form = byId('compose');
 const box = byId('content');
-const touch = matchMedia('(hover: none) and (pointer: coarse)');
+const touch = matchMedia('(hover: none) and (pointer: coarse)').matches;
 
 const LIMIT = 16384; // characters in a message
-const COUNTED = 500; // the counter shows when so few are left
+const COUNTED = 500; // the counter shows when no more are left
 const TYPING_MS = 3000; // at most one "typing" in this time
 
 let outbox = []; // { client_id, content, failed, item }, the oldest first
@@ -21,12 +21,12 @@ function post(path, fields) {
     headers: { 'X-CSRFToken': token, Accept: 'application/json' },
     body: new URLSearchParams(fields),
     signal: AbortSignal.timeout(20000),
-  });
+  }).catch(() => null);
 }
 
-// The server's reason, beside the box; the lobby when the session is gone.
+// Why the server refused; without a session there is only the lobby, where the draft is kept.
 async function reasonOf(answer) {
-  if (answer?.status === 403 && await sessionLost()) openLobby();
+  if (answer?.status === 403 && await sessionLost()) location.assign('/lobby/');
   const told = await answer?.json().catch(() => null);
   return told?.error ?? say('unsent');
 }
@@ -39,24 +39,23 @@ function send() {
   const content = box.value;
   if (!content.trim()) return;
   if (lengthOf(content) > LIMIT) return complain(say('too_long'));
-  if (editing) return change(`/messages/${editing}/edit/`, { content }).then((done) => done && edit(0));
-  const client_id = crypto.getRandomValues(new Uint32Array(4)).join('-');
-  outbox.push({ client_id, content });
+  if (editing) return change(editing, 'edit', { content }).then((done) => done && edit(0));
+  outbox.push({ client_id: crypto.getRandomValues(new Uint32Array(4)).join('-'), content });
   unseenAfter = Infinity;
   writeIn('');
   goToEnd();
   deliver();
 }
 
-// Each letter is shown at the end of the log, with how it is doing.
+// Each letter stands at the end of the log and says how it is doing.
 function showOutbox() {
   holdStill(() => {
     for (const letter of outbox) {
       letter.item ??= upsert({ author__name: me, content: letter.content, created_at: new Date().toISOString() });
       const { item, failed } = letter;
-      item.classList.toggle('failed', Boolean(failed));
       part(item, 'more')?.replaceWith(make('p', { className: 'state' }));
       part(item, 'state').textContent = failed ?? say('sending');
+      item.classList.toggle('failed', Boolean(failed));
       if (failed) part(item, 'state').append(make('button', { onclick: () => retry(letter) }, say('retry')));
     }
   });
@@ -75,11 +74,11 @@ async function deliver() {
   if (posting || !letter) return;
   posting = true;
   const { client_id, content } = letter;
-  const answer = await post('/create-message/', { content, client_id }).catch(() => null);
-  const stored = answer?.ok && await answer.json().catch(() => ({}));
+  const answer = await post('/create-message/', { content, client_id });
+  const told = answer?.ok && await answer.json().catch(() => ({}));
   posting = false;
-  if (stored) settle(letter, stored);
-  // Out of reach, too fast or too busy: it waits, though not when the stream comes back sooner.
+  if (told) settle(letter, told);
+  // Out of reach, too fast or too busy: it waits, though not when the stream is back sooner.
   else if (!answer || answer.status === 429 || answer.status > 500) {
     return setTimeout(deliver, 1000 * (answer?.headers.get('Retry-After') ?? 3));
   } else letter.failed = await reasonOf(answer);
@@ -96,30 +95,20 @@ function settle(letter, { id, created_at }) {
   });
 }
 
-function restore() {
-  outbox = JSON.parse(sessionStorage.outbox ?? '[]');
-  if (Number(form.dataset.edit)) edit(form.dataset.edit, box.value);
-  else writeIn(sessionStorage.draft ?? '');
+// Asks for a change, which then comes by the stream to everybody; true when it was made.
+async function change(id, what, fields) {
+  const answer = await post(`/messages/${id}/${what}/`, fields);
+  if (!answer?.ok) complain(await reasonOf(answer));
+  return answer?.ok;
 }
 
-function openLobby() {
-  location.assign('/lobby/');
-}
-
-// Puts a message of mine into the box, or with 0 the draft that was there before.
+// Puts a message of mine into the box; with 0, the draft that was there before.
 function edit(id, content = sessionStorage.draft ?? '') {
   editing = id;
   byId('editing').hidden = !id;
   part(form, 'go').textContent = say(id ? 'save' : 'send');
   writeIn(content);
   box.focus();
-}
-
-// Asks for a change, which then comes by the stream as everybody's; true when it was made.
-async function change(path, fields) {
-  const answer = await post(path, fields).catch(() => null);
-  if (!answer?.ok) complain(await reasonOf(answer));
-  return answer?.ok;
 }
 
 function writeIn(text) {
@@ -131,7 +120,7 @@ function onInput() {
   complain('');
   if (!editing) sessionStorage.draft = box.value;
   if (!CSS.supports('field-sizing', 'content')) {
-    box.style.height = 'auto';
+    box.style.height = 0;
     box.style.height = `${box.scrollHeight + 2}px`;
   }
   const left = LIMIT - lengthOf(box.value);
@@ -143,40 +132,28 @@ function lengthOf(text) {
   return text.length < LIMIT - COUNTED ? text.length : [...text].length;
 }
 
-box.addEventListener('input', () => {
+box.oninput = () => {
   onInput();
   if (editing || !box.value || Date.now() - typedAt < TYPING_MS) return;
   typedAt = Date.now();
-  post('/typing/').catch(() => {}); // nobody misses it
-});
+  post('/typing/');
+};
 
-box.addEventListener('keydown', (event) => {
+box.onkeydown = (event) => {
+  const { key, ctrlKey, metaKey, shiftKey } = event;
   // Enter that ends an input method's composition; Safari tells only by the code.
   if (event.isComposing || event.keyCode === 229) return;
-  if (event.key === 'Enter' && (event.ctrlKey || event.metaKey || (!event.shiftKey && !touch.matches))) {
+  if (key === 'Enter' && (ctrlKey || metaKey || !(shiftKey || touch))) {
     event.preventDefault();
     send();
-  } else if (event.key === 'ArrowUp' && !box.value && !editing) {
+  } else if (key === 'ArrowUp' && !box.value && !editing) {
     const last = stored().findLast((item) => item.matches('.mine:not(.deleted)'));
     if (last) event.preventDefault(), edit(last.number, last.text);
-  } else if (event.key === 'Escape' && editing) edit(0);
-});
+  } else if (key === 'Escape' && editing) edit(0);
+};
 
-form.addEventListener('submit', (event) => {
+form.onsubmit = (event) => {
   event.preventDefault();
   send();
   box.focus();
-});
-
-onPress(byId('cancel'), () => edit(0));
-
-document.addEventListener('click', (event) => {
-  const { target } = event;
-  const item = target.closest('.message');
-  const open = part(list, 'more[open]');
-  if (open && target.localName !== 'summary') open.open = false;
-  if (target.closest('.edit')) edit(item.number, item.text);
-  else if (target.closest('.delete')) change(`/messages/${item.number}/delete/`);
-  else return;
-  event.preventDefault();
-});
+};

@@ -1,11 +1,8 @@
 // The connection: one event stream that always comes back, and a quiet line while it is away.
 
-const heartbeat = Number(page.heartbeat) || 15000;
-
 const QUIET_MS = 3000; // an absence shorter than this is not worth a word
 const LONGEST_MS = 30000; // the longest pause between two tries
 const FULL_MS = 15000; // the pause when the server has no room
-const AWAY_MS = 60000; // a tab hidden for longer looks at once whether it is still connected
 
 let stream;
 let cursor = page.head;
@@ -14,29 +11,28 @@ let heardAt = 0;
 let lostAt = 0; // 0 while the stream is live
 let nextTry = 0; // when the next try is due; 0 while one is under way
 let timer = 0;
-let hiddenAt = Infinity;
 let parked = false;
 let full = false;
 
-const handlers = {
+const events = {
   message: receive,
   hello: greet,
-  edited: (change) => afterMessages(() => rewrite(change)),
-  deleted: (change) => afterMessages(() => strikeOut(change)),
-  renamed: (change) => afterMessages(() => rename(change)),
+  edited: (change) => holdStill(() => rewrite(change)),
+  deleted: (change) => holdStill(() => strikeOut(change)),
+  renamed: (change) => holdStill(() => rename(change)),
   presence: showPresence,
   typing: showTyping,
   ping() {},
-  reset: () => afterMessages(() => {
+  reset() {
     empty();
     newest = 0;
     older.hidden = newer.hidden = true;
-  }),
+  },
   full() {
     full = true;
     comeBack(FULL_MS);
   },
-  // A browser has six connections for all its tabs, so the oldest hidden one gives its own up.
+  // A browser has six connections for all its tabs: the oldest hidden one gives its own up.
   parked() {
     parked = document.hidden;
     if (parked) stream.close();
@@ -51,26 +47,20 @@ function connect() {
   heardAt = Date.now();
   lostAt ||= heardAt;
   const own = stream = new EventSource(`/stream-chat-messages/?last_event_id=${cursor}&tab=1`);
-  for (const [type, act] of Object.entries(handlers)) {
-    own.addEventListener(type, (event) => {
-      if (own !== stream) return;
+  for (const [type, act] of Object.entries(events)) {
+    own.addEventListener(type, ({ data, lastEventId }) => {
       heardAt = Date.now();
-      cursor = event.lastEventId || cursor;
-      act(JSON.parse(event.data));
+      cursor = lastEventId || cursor;
+      if (act !== receive) flush(); // what happens to a message happens after it has come
+      act(JSON.parse(data));
     });
   }
   own.onerror = async () => {
     const refused = own.readyState === EventSource.CLOSED;
     own.close();
-    if (refused && await sessionLost()) openLobby();
+    if (refused && await sessionLost()) location.assign('/lobby/');
     else if (own === stream) comeBack();
   };
-}
-
-// What happens to a message happens after it has come.
-function afterMessages(change) {
-  flush();
-  holdStill(change);
 }
 
 function greet({ epoch, you }) {
@@ -88,12 +78,11 @@ function comeBack(pause = Math.min(LONGEST_MS, 1000 * 1.7 ** tries) * (0.75 + Ma
   tries += 1;
   lostAt ||= Date.now();
   nextTry = Date.now() + pause;
-  clearTimeout(timer);
   timer = setTimeout(connect, pause);
   showConnection();
 }
 
-// Only the server can say so; a server out of reach does not.
+// Only the server can say so; one out of reach does not.
 async function sessionLost() {
   const answer = await fetch('/messages/?limit=1', { headers: { Accept: 'application/json' } }).catch(() => null);
   return answer?.status === 403;
@@ -112,15 +101,10 @@ function showConnection() {
 function watch() {
   if (parked) return;
   if (lostAt) showConnection();
-  if (!nextTry && Date.now() - heardAt > 2.5 * heartbeat) connect();
+  if (!nextTry && Date.now() - heardAt > 2.5 * page.heartbeat) connect();
 }
 
-addEventListener('online', connect);
-addEventListener('pagehide', () => stream.close()); // the back button's cache takes no open stream
-addEventListener('pageshow', ({ persisted }) => persisted && connect());
-document.addEventListener('visibilitychange', () => {
-  const away = Date.now() - hiddenAt > AWAY_MS;
-  hiddenAt = document.hidden ? Date.now() : Infinity;
-  if (parked || (away && (lostAt || Date.now() - heardAt > heartbeat))) connect();
-});
-onPress(byId('try'), connect);
+// Called when the tab is seen again: a machine that slept has missed its timers.
+function lookAgain() {
+  if (parked || lostAt || Date.now() - heardAt > page.heartbeat) connect();
+}

@@ -3,14 +3,14 @@
 const scroller = byId('history');
 const list = byId('log');
 const older = byId('older');
-const newer = byId('newer'); // shown while the page's stretch ends before the newest message
+const newer = byId('newer'); // shown while the stretch ends before the newest message
 const jump = byId('jump');
 const blank = byId('blank').content.firstElementChild;
 
 const ROOM = 300; // messages in the page; more would slow it
 const STEP = 40; // messages fetched at a time
 const NEAR_END = 100; // pixels from the end that still count as reading the newest
-const NEAR_EDGE = 600; // pixels from an edge at which more history is fetched
+const NEAR_EDGE = 600; // pixels from an edge at which more is fetched
 const GROUP_MS = 5 * 60 * 1000;
 
 let newest = 0; // the highest message id met, shown or not
@@ -20,9 +20,10 @@ let arrived = []; // messages that wait for the next frame
 let loading = false;
 
 const messages = () => [...list.children];
-const stored = () => messages().filter((item) => item.id);
+const stored = () => messages().filter(({ id }) => id);
 const itemOf = (id) => byId(`m${id}`);
 const part = (item, name) => item.querySelector(`.${name}`);
+const topOf = (item) => item?.getBoundingClientRect().top;
 const atEnd = () => newer.hidden && -scroller.scrollTop <= NEAR_END;
 
 // Brings what the server rendered to life: text enriched, times in the reader's zone.
@@ -31,7 +32,8 @@ function enliven(item) {
   item.number = Number(item.id.slice(1)) || Infinity; // what is still being sent stays last
   item.author = part(item, 'name').title;
   item.at = new Date(time.dateTime);
-  writeTime(time, item.at, clock);
+  time.textContent = clock.format(item.at);
+  time.title = fullTime.format(item.at);
   write(item, part(item, 'content').textContent);
   if (item.id) newest = Math.max(newest, item.number);
   return item;
@@ -49,7 +51,7 @@ function build({ id, author__name: name, content, created_at, edited }) {
   item.id = id ? `m${id}` : '';
   if (name === me) item.classList.add('mine');
   else part(item, 'more').remove();
-  signAs(item, name);
+  sign(item, name);
   part(item, 'when').href = `#m${id}`;
   part(item, 'when').firstChild.dateTime = created_at;
   part(item, 'content').textContent = content;
@@ -57,7 +59,7 @@ function build({ id, author__name: name, content, created_at, edited }) {
   return enliven(item);
 }
 
-function signAs(item, name) {
+function sign(item, name) {
   item.author = part(item, 'name').title = part(item, 'name').firstChild.textContent = name;
 }
 
@@ -65,15 +67,15 @@ function rename({ from, to }) {
   if (from === me) me = to;
   for (const item of messages().filter(({ author }) => author === from)) {
     item.classList.replace(hueOf(from), hueOf(to));
-    signAs(item, to);
+    sign(item, to);
   }
 }
 
-// Every event may come twice: a message that is here already is only brought up to date.
+// A message may come twice: one that is here already is only brought up to date.
 function upsert(message) {
   if (itemOf(message.id)) return message.edited && rewrite(message);
   const item = build(message);
-  const before = messages().findLast((other) => other.number <= item.number);
+  const before = messages().findLast(({ number }) => number <= item.number);
   before ? before.after(item) : list.prepend(item);
   return item;
 }
@@ -87,8 +89,9 @@ function rewrite({ id, content }) {
 
 function strikeOut({ id }) {
   const item = itemOf(id);
-  item?.classList.add('deleted');
-  if (item) write(item, say('deleted'));
+  if (!item) return;
+  item.classList.add('deleted');
+  write(item, say('deleted'));
 }
 
 // Day lines, the unread line and groups follow from the messages alone.
@@ -98,7 +101,7 @@ function arrange() {
   for (const item of messages()) {
     const newDay = before?.at.toDateString() !== item.at.toDateString();
     const begins = !unread && item.number > unseenAfter && item.author !== me;
-    if (begins) unread = item;
+    unread ||= begins;
     writeLine(item, 'day', newDay && dayName(item.at));
     writeLine(item, 'unread', begins && say('unread'));
     item.classList.toggle('grouped', !newDay && !begins && item.author === before.author && item.at - before.at < GROUP_MS);
@@ -109,32 +112,36 @@ function arrange() {
 // A line above a message, or none. Written only when it changes, since it is read out.
 function writeLine(item, kind, text) {
   const line = part(item, kind);
-  if (!text) line?.remove();
-  else if (!line) item.prepend(make('h2', { className: kind }, text));
-  else if (line.textContent !== text) line.textContent = text;
+  if (line?.textContent === text) return;
+  line?.remove();
+  if (text) item.prepend(make('h2', { className: kind }, text));
 }
 
 // Makes a change and keeps the view where it is: at the end, or on the message being read.
 function holdStill(change) {
   const end = atEnd();
-  const top = scroller.getBoundingClientRect().top;
-  const anchor = messages().find((item) => item.getBoundingClientRect().bottom > top);
-  const was = anchor?.getBoundingClientRect().top;
+  const edge = topOf(scroller);
+  const anchor = messages().find((item) => item.getBoundingClientRect().bottom > edge);
+  const was = topOf(anchor);
   change();
   arrange();
   if (end) scroller.scrollTop = 0;
-  else if (anchor?.isConnected) scroller.scrollTop += anchor.getBoundingClientRect().top - was;
+  else if (anchor?.isConnected) scroller.scrollTop += topOf(anchor) - was;
   showJump();
 }
 
-function trim(fromEnd) {
-  const items = stored();
-  const surplus = fromEnd ? items.slice(ROOM) : items.slice(0, -ROOM);
+function trim(atTheEnd) {
+  const surplus = atTheEnd ? stored().slice(ROOM) : stored().slice(0, -ROOM);
   for (const item of surplus) item.remove();
-  if (surplus.length) (fromEnd ? newer : older).hidden = false;
+  if (surplus.length) (atTheEnd ? newer : older).hidden = false;
 }
 
-// A stream may bring thousands at once: they are put in together, once a frame.
+function empty() {
+  for (const item of stored()) item.remove();
+  older.hidden = false;
+}
+
+// The stream may bring thousands at once: they are put in together, once a frame.
 function receive(message) {
   if (arrived.push(message) > 1) return;
   if (document.hidden) setTimeout(flush, 50);
@@ -156,81 +163,59 @@ function flush() {
   holdStill(() => {
     // After a long absence only the newest fit, and the old ones do not join on to them.
     if (batch.length > ROOM) empty();
-    for (const message of batch.slice(-ROOM)) upsert(message);
+    batch.slice(-ROOM).forEach(upsert);
     trim(away);
   });
 }
 
-function empty() {
-  for (const item of stored()) item.remove();
-  older.hidden = false;
-}
-
-// Messages from the server's history; null when it cannot be asked.
-async function fetchMessages(query) {
+// Messages from the server's history; nothing when it cannot be asked.
+async function ask(query) {
   const answer = await fetch(`/messages/?${new URLSearchParams(query)}`, { headers: { Accept: 'application/json' } }).catch(() => null);
   return answer?.ok ? answer.json() : null;
 }
 
-// History is not news: a screen reader is not told.
-function insertHistory(found, change) {
+// Puts history in. It is not news: a screen reader is not told.
+async function load(query, change) {
+  const found = await ask(query);
+  if (!found) return;
   list.ariaLive = 'off';
   holdStill(() => {
     change(found);
-    for (const message of found) upsert(message);
+    found.forEach(upsert);
   });
   setTimeout(() => list.ariaLive = 'polite', 100);
+  return found;
 }
 
-// Fetches what comes before the first message, or after the last.
+// Loads what comes before the first message, or after the last.
 async function extend(back) {
   const edge = stored().at(back ? 0 : -1)?.number;
   if (loading || !edge) return;
   loading = true;
   const met = newest;
-  const found = await fetchMessages(back ? { before: edge, limit: STEP } : { around: edge, limit: 2 * STEP });
-  loading = false;
-  if (!found) return;
-  const further = found.filter(({ id }) => (back ? id < edge : id > edge));
-  insertHistory(further, () => {
-    if (back) older.hidden = further.length < STEP;
-    else newer.hidden = !further.length && met === newest;
+  await load(back ? { before: edge, limit: STEP } : { around: edge, limit: 2 * STEP }, (found) => {
+    if (back) older.hidden = found.length < STEP;
+    else newer.hidden = !(found.at(-1)?.id > edge) && met === newest;
   });
+  loading = false;
   holdStill(() => trim(back));
 }
 
-function onScroll() {
-  const fromStart = scroller.scrollHeight - scroller.clientHeight + scroller.scrollTop;
-  if (!older.hidden && fromStart < NEAR_EDGE) extend(true);
-  else if (!newer.hidden && -scroller.scrollTop < NEAR_EDGE) extend(false);
-  showJump();
-}
-
-function showJump() {
-  if (atEnd()) missed = 0;
-  jump.hidden = atEnd() || (!missed && newer.hidden && -scroller.scrollTop < scroller.clientHeight);
-  jump.textContent = say(missed > 1 ? 'new_many' : missed ? 'new_one' : 'newest', { n: missed });
-}
-
 async function goToEnd() {
-  while (!newer.hidden) {
+  let found = true;
+  while (found && !newer.hidden) {
     const met = newest;
-    const found = await fetchMessages({ limit: STEP });
-    if (!found) return;
-    // Once more when a message came in between.
-    insertHistory(found, () => {
+    found = await load({ limit: STEP }, () => {
       empty();
-      newer.hidden = met === newest;
+      newer.hidden = met === newest; // else one came in between, and it is loaded once more
     });
   }
   scroller.scrollTop = 0;
-  showJump();
 }
 
 // Shows a message wherever in the history it is, with what stands around it.
 async function goToMessage(id) {
-  const found = itemOf(id) ? [] : await fetchMessages({ around: id, limit: STEP });
-  if (found?.length) insertHistory(found, () => {
+  if (!itemOf(id)) await load({ around: id, limit: STEP }, () => {
     empty();
     newer.hidden = false;
   });
@@ -239,15 +224,15 @@ async function goToMessage(id) {
   itemOf(id).scrollIntoView({ block: 'center' });
 }
 
-scroller.addEventListener('scroll', onScroll, { passive: true });
-onPress(jump, goToEnd);
-onPress(newer, goToEnd);
-onPress(older, () => extend(true));
-
-// A link that works without the script, or a button, does this instead.
-function onPress(element, act) {
-  element.addEventListener('click', (event) => {
-    event.preventDefault();
-    act(event);
-  });
+function showJump() {
+  if (atEnd()) missed = 0;
+  jump.hidden = atEnd() || (!missed && newer.hidden && -scroller.scrollTop < scroller.clientHeight);
+  jump.textContent = say(missed > 1 ? 'new_many' : missed ? 'new_one' : 'newest', { n: missed });
 }
+
+scroller.onscroll = () => {
+  const fromStart = scroller.scrollHeight - scroller.clientHeight + scroller.scrollTop;
+  if (!older.hidden && fromStart < NEAR_EDGE) extend(true);
+  else if (!newer.hidden && -scroller.scrollTop < NEAR_EDGE) extend(false);
+  showJump();
+};

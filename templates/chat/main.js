@@ -1,27 +1,62 @@
 // The start: the page as the server sent it comes to life, and then the stream opens.
 
-function goToHash() {
-  const id = Number(/^#m(\d+)$/.exec(location.hash)?.[1]);
-  if (id) goToMessage(id);
-}
+// What pressing each thing does; links and forms among them work without the script as well.
+const presses = {
+  '#older': () => extend(true),
+  '#newer, #jump': goToEnd,
+  '#cancel': () => edit(0),
+  '#close': closeSearch,
+  '#more': () => search(more.value),
+  '#found a': ({ hash }) => (closeSearch(), goToMessage(hash.slice(2))),
+  '#try': connect,
+  '#sound, #notify': toggle,
+  '.name': ({ title }) => mention(title),
+  '.edit': (link) => edit(itemAt(link).number, itemAt(link).text),
+  '.delete': (button) => change(itemAt(button).number, 'delete'),
+};
 
-// The names of days change then.
-function atMidnight() {
+const itemAt = (element) => element.closest('.message');
+
+document.onclick = (event) => {
+  for (const menu of list.querySelectorAll('.more[open]')) {
+    if (!menu.firstChild.contains(event.target)) menu.open = false;
+  }
+  for (const [selector, act] of Object.entries(presses)) {
+    const pressed = event.target.closest(selector);
+    if (pressed) event.preventDefault(), act(pressed);
+  }
+};
+
+document.onvisibilitychange = () => {
+  flush();
+  forgetUnread();
+  if (!document.hidden) lookAgain();
+};
+
+onhashchange = () => {
+  const id = /^#m(\d+)$/.exec(location.hash)?.[1];
+  if (id) goToMessage(id);
+};
+ononline = connect;
+onpagehide = () => stream.close(); // the back button's cache takes no open stream
+onpageshow = ({ persisted }) => persisted && connect();
+
+// The names of days change at midnight.
+function startDay() {
   arrange();
-  setTimeout(atMidnight, new Date().setHours(24, 0, 1) - Date.now());
+  setTimeout(startDay, new Date().setHours(24, 0, 1) - Date.now());
 }
 
 messages().forEach(enliven);
-for (const time of found.querySelectorAll('time')) writeTime(time, new Date(time.dateTime), fullTime);
-if (touch.matches) box.enterKeyHint = 'enter'; // there only the button sends
-else box.focus();
+startDay();
+outbox = JSON.parse(sessionStorage.outbox ?? '[]');
+if (touch) box.enterKeyHint = 'enter'; // there only the button sends
+if (form.dataset.edit) edit(form.dataset.edit, box.value);
+else if (touch) writeIn(sessionStorage.draft ?? '');
+else edit(0);
 localStorage.name = me;
-
-atMidnight();
-restore();
-goToHash();
+showSwitches();
+onhashchange();
 list.ariaLive = 'polite';
-
 connect();
 setInterval(watch, 1000);
-addEventListener('hashchange', goToHash);

@@ -1,23 +1,22 @@
 // People: who is here, who is typing, and calling somebody by name.
 
-const online = byId('online');
 const order = new Intl.Collator(locale).compare;
 
 const TYPING_SEEN_MS = 5000; // how long somebody counts as typing
 
-const rows = new Map(); // a person's row, by name
+const rows = new Map(); // a person's row, by name; kept, since the focus may be there
 const typing = new Map(); // when each one's typing ends
 
-function showPresence({ online: names, count }) {
+function showPresence({ online, count }) {
   for (const element of document.querySelectorAll('.count')) element.textContent = count;
-  const focused = online.querySelector(':focus');
-  online.replaceChildren(...names.sort(order).map(rowOf));
-  focused?.focus();
+  const focused = document.activeElement;
+  byId('online').replaceChildren(...online.sort(order).map(rowOf));
+  focused.focus();
 }
 
 function rowOf(name) {
   const button = make('button', { className: `name ${hueOf(name)}`, title: name }, make('bdi', {}, name));
-  if (!rows.has(name)) rows.set(name, make('li', {}, button, name === me ? make('small', {}, say('you')) : ''));
+  if (!rows.has(name)) rows.set(name, make('li', {}, button, name === me ? say('you') : ''));
   return rows.get(name);
 }
 
@@ -40,8 +39,3 @@ function mention(name) {
   box.focus();
   onInput();
 }
-
-document.addEventListener('click', ({ target }) => {
-  const name = target.closest('.name')?.title;
-  if (name) mention(name);
-});

@@ -1,7 +1,6 @@
 // Search: found while one types; a click on a result goes there in the history.
 
 const field = byId('search');
-const results = byId('results');
 const found = byId('found');
 const more = byId('more');
 
@@ -13,13 +12,13 @@ let searchTimer = 0;
 async function search(before) {
   const text = field.value.trim();
   if (!text) return closeSearch();
-  const hits = await fetchMessages(before ? { q: text, before } : { q: text });
+  const hits = await ask(before ? { q: text, before } : { q: text });
   if (!hits || text !== field.value.trim()) return;
   if (!before) found.replaceChildren();
   found.append(...hits.map((hit) => resultOf(hit, text)));
   more.hidden = hits.length < STEP;
   more.value = hits.at(-1)?.id;
-  results.hidden = false;
+  byId('results').hidden = false;
 }
 
 function resultOf({ id, author__name: name, content, created_at }, text) {
@@ -28,30 +27,21 @@ function resultOf({ id, author__name: name, content, created_at }, text) {
   const end = at + text.length;
   const context = make('span', { className: 'content', dir: 'auto' }, start ? '…' : '', content.slice(start, at),
     make('mark', {}, content.slice(at, end)), content.slice(end, end + 3 * CONTEXT));
-  const time = make('time', { dateTime: created_at }, fullTime.format(new Date(created_at)));
-  const link = make('a', { href: `#m${id}` }, make('bdi', {}, name), ' ', time, context);
-  link.dataset.id = id;
-  return make('li', {}, link);
+  const time = make('time', {}, fullTime.format(new Date(created_at)));
+  return make('li', {}, make('a', { href: `#m${id}` }, make('bdi', {}, name), ' ', time, context));
 }
 
 function closeSearch() {
   field.value = '';
-  results.hidden = true;
+  byId('results').hidden = true;
 }
 
-field.addEventListener('input', () => {
+field.oninput = () => {
   clearTimeout(searchTimer);
   searchTimer = setTimeout(search, PAUSE_MS);
-});
-field.form.addEventListener('submit', (event) => {
+};
+
+field.form.onsubmit = (event) => {
   event.preventDefault();
   search();
-});
-onPress(byId('close'), closeSearch);
-onPress(more, () => search(more.value));
-onPress(found, ({ target }) => {
-  const id = target.closest('a')?.dataset.id;
-  if (!id) return;
-  closeSearch();
-  goToMessage(Number(id));
-});
+};

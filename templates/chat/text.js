@@ -2,9 +2,9 @@
 
 const page = document.body.dataset;
 const texts = JSON.parse(byId('texts').textContent);
-const language = document.documentElement.lang;
+const language = document.documentElement.lang.slice(0, 2);
 // A British reader of the English page keeps British dates.
-const locale = navigator.languages.find((one) => one.startsWith(language.slice(0, 2))) ?? language;
+const locale = navigator.languages.find((one) => one.startsWith(language)) ?? language;
 
 let me = page.me;
 
@@ -23,33 +23,22 @@ function say(key, values) {
   return texts[key].replace(/\{(\w+)\}/g, (_, gap) => values[gap]);
 }
 
-// Fenced code, code in a line, or a link; a link ends before Chinese punctuation.
-const PIECES = /```(?:[\w+-]*\n)?([^]*?)```|`([^`\n]+)`|https?:\/\/[^\s<>"`，。、；：！？（）《》「」【】]+/gi;
+// Fenced code, code in a line, or a link. The stop after a link is not part of it, nor a bracket opened before it.
+const PIECES = /```(?:[\w+-]*\n)?([^]+?)```|`([^`\n]+)`|https?:\/\/(?:\([^\s()]*\)|[^\s()<>"`，。、；：！？（）《》「」])+(?<![.,;:!?'*])/gi;
 const EMOJI_ONLY = /^(?:\p{RGI_Emoji}\s*){1,12}$/v;
 
 function writeContent(element, content) {
   element.replaceChildren();
   let end = 0;
   for (const { 0: whole, 1: block, 2: inline, index } of content.matchAll(PIECES)) {
-    const code = block ?? inline;
-    const shown = code === undefined ? withoutSentenceEnd(whole) : whole;
-    if (code === undefined && !URL.canParse(shown)) continue;
     element.append(content.slice(end, index));
-    end = index + shown.length;
-    if (code === undefined) element.append(make('a', { href: shown, target: '_blank', rel: 'noopener noreferrer' }, shown));
-    else if (inline) element.append(make('code', {}, code));
-    else element.append(make('pre', { tabIndex: 0 }, make('code', {}, code)));
+    end = index + whole.length;
+    if (block) element.append(make('pre', { tabIndex: 0 }, make('code', {}, block)));
+    else if (inline) element.append(make('code', {}, inline));
+    else element.append(make('a', { href: whole, target: '_blank', rel: 'noopener noreferrer' }, whole));
   }
   element.append(content.slice(end));
   element.classList.toggle('emoji', content.length < 120 && EMOJI_ONLY.test(content.trim()));
-}
-
-// The full stop after a link belongs to the sentence, a bracket only to a link that opened one.
-function withoutSentenceEnd(address) {
-  const opens = address.includes('(');
-  let end = address.length;
-  while ('.,;:!?\'*'.includes(address[end - 1]) || (address[end - 1] === ')' && !opens)) end -= 1;
-  return address.slice(0, end);
 }
 
 // FNV-1a over the name's bytes, as the server has it.
@@ -61,12 +50,7 @@ function hueOf(name) {
 
 const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'short' });
 const calendar = new Intl.DateTimeFormat(locale, { dateStyle: 'full' });
-const fullTime = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'medium' });
-
-function writeTime(element, date, format) {
-  element.title = fullTime.format(date);
-  element.textContent = format.format(date);
-}
+const fullTime = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'short' });
 
 function dayName(date) {
   const day = new Date();

@@ -23,53 +23,49 @@ function showUnread() {
   byId('icon').href = `/static/favicon${unread ? '-unread' : ''}.svg`;
 }
 
-// Two soft notes; a sound made here needs no file.
+function forgetUnread() {
+  if (document.hidden) unseenAfter = newest;
+  unread = mentions = 0;
+  showUnread();
+  holdStill(arrange);
+}
+
+// A soft note; made here, it needs no file.
 function chime() {
   player ??= new AudioContext();
-  for (const [late, frequency] of [[0, 660], [0.12, 880]]) {
-    const start = player.currentTime + late;
-    const note = new OscillatorNode(player, { frequency });
-    const level = new GainNode(player, { gain: 0.08 });
-    level.gain.setTargetAtTime(0, start + 0.05, 0.06);
-    note.connect(level).connect(player.destination);
-    note.start(start);
-    note.stop(start + 0.4);
-  }
+  const note = new OscillatorNode(player, { frequency: 720 });
+  const level = new GainNode(player, { gain: 0.1 });
+  level.gain.setTargetAtTime(0, player.currentTime + 0.06, 0.06);
+  note.connect(level).connect(player.destination);
+  note.start();
+  note.stop(player.currentTime + 0.5);
 }
 
 function announce(name, content) {
   try {
     new Notification(name, { body: content.slice(0, 200), tag: 'chat' }).onclick = () => focus();
   } catch {
-    localStorage.notify = ''; // some phones allow notifications to service workers only
+    localStorage.notify = ''; // some phones allow it to service workers only
   }
 }
 
-async function allowNotifications() {
+async function mayNotify() {
   const allowed = isSecureContext && await Notification.requestPermission() === 'granted';
   byId('why').textContent = allowed ? '' : say(isSecureContext ? 'denied' : 'insecure');
   return allowed;
 }
 
-// A switch kept on this device, which may have to be allowed first.
-function setUp(name, allow) {
-  const button = byId(name);
-  const show = () => button.ariaPressed = String(Boolean(localStorage[name]));
-  button.hidden = false;
-  show();
-  onPress(button, async () => {
-    localStorage[name] = !localStorage[name] && await allow() ? 'on' : '';
-    show();
-  });
+// A switch kept on this device.
+async function toggle({ id }) {
+  const allowed = localStorage[id] || id === 'sound' || await mayNotify();
+  localStorage[id] = allowed && !localStorage[id] ? 'on' : '';
+  if (localStorage.sound && id === 'sound') chime();
+  showSwitches();
 }
 
-setUp('sound', () => chime() ?? true);
-setUp('notify', allowNotifications);
-
-document.addEventListener('visibilitychange', () => {
-  flush();
-  if (document.hidden) unseenAfter = newest;
-  unread = mentions = 0;
-  showUnread();
-  holdStill(() => {});
-});
+function showSwitches() {
+  for (const id of ['sound', 'notify']) {
+    byId(id).hidden = false;
+    byId(id).ariaPressed = String(Boolean(localStorage[id]));
+  }
+}
