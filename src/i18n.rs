@@ -85,7 +85,9 @@ pub fn lookup(key: &str, language: Language) -> Option<&'static str> {
 pub fn scripts_json(language: Language) -> String {
     let texts: Map<String, Value> = TEXTS
         .iter()
-        .filter_map(|(name, text)| Some((name.strip_prefix("JS_")?.to_lowercase(), text.in_(language).into())))
+        .filter_map(|(name, text)| {
+            Some((name.strip_prefix("JS_")?.to_lowercase(), text.in_(language).into()))
+        })
         .collect();
     Value::Object(texts).to_string().replace('<', "\\u003c")
 }
@@ -272,8 +274,11 @@ mod tests {
     #[test]
     fn both_languages_fill_the_same_gaps() {
         let gaps = |text: &str| -> Vec<String> {
-            let mut found: Vec<String> =
-                text.split('{').skip(1).map(|rest| rest.split('}').next().unwrap_or_default().into()).collect();
+            let mut found: Vec<String> = text
+                .split('{')
+                .skip(1)
+                .map(|rest| rest.split('}').next().unwrap_or_default().into())
+                .collect();
             found.sort();
             found
         };
