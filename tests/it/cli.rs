@@ -47,7 +47,6 @@ fn help_names_every_flag_and_its_default() {
         let help = stdout(&output);
         for word in [
             "--bind",
-            "--lan",
             "--port",
             "--db",
             "--title",
@@ -59,7 +58,6 @@ fn help_names_every_flag_and_its_default() {
             "--poll-ms",
             "--heartbeat-s",
             "--log-format",
-            "--qr",
             "--help",
             "--version",
             "8000",
