@@ -268,7 +268,7 @@ fn extensions_and_trailers_are_read_over_or_refused_but_never_believed() {
     ] {
         let answers = answers(&server, format!("{head}{body}"));
         assert_eq!(answers.len(), 1, "{body:?}: {answers:?}");
-        assert!(matches!(answers[0].status, 400 | 403), "{body:?}: {}", answers[0].head);
+        assert!(matches!(answers[0].status, 400 | 403 | 415), "{body:?}: {}", answers[0].head);
     }
     for flood in ["5;".to_owned() + &"x".repeat(1_000_000), "0\r\n".to_owned() + &"A: b\r\n".repeat(200_000)]
     {
@@ -372,15 +372,12 @@ fn private_headers_of_the_crossing_are_not_taken_from_a_client() {
         ));
         let answer = raw.answer();
         assert!(matches!(answer.status, 200 | 400), "{private}: {}", answer.head);
-        let mut raw = server.connect();
-        raw.send(format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{private}\r\n\r\n"));
-        let answer = raw.answer();
-        assert!(
-            matches!(answer.status, 200 | 400),
-            "a header moved the peer away from loopback: {}",
-            answer.head
-        );
     }
+    assert!(
+        !server.said().contains("203.0.113.9"),
+        "a header moved the peer from loopback: {}",
+        server.said()
+    );
 }
 
 #[test]
@@ -501,8 +498,8 @@ fn old_clients_get_pages_and_streams() {
 fn a_client_that_asks_before_it_sends_is_told_to_go_on() {
     let server = TestServer::start_new();
     let mut raw = server.connect();
-    let head =
-        "POST /lobby/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n";
+    let head = "POST /lobby/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\
+                Content-Type: application/x-www-form-urlencoded\r\n\r\n";
     let go_on = raw.send(head).answer();
     assert_eq!(go_on.head, "HTTP/1.1 100 Continue\r\n\r\n");
     raw.send("username=x").answer().expect(403);
@@ -520,7 +517,7 @@ fn a_client_that_asks_to_send_too_much_is_told_at_once() {
     let mut raw = server.connect();
     raw.send("POST /lobby/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nExpect: miracles\r\n\r\nxyz");
     let answer = raw.answer();
-    assert!(matches!(answer.status, 403 | 417), "{}", answer.head);
+    assert!(matches!(answer.status, 403 | 415 | 417), "{}", answer.head);
 }
 
 #[test]

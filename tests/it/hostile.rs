@@ -79,6 +79,10 @@ fn hostile_names_are_text_or_refused() {
     for text in HOSTILE {
         let mut client = server.visitor();
         let answer = client.post("/lobby/", &[("username", text)]);
+        // What is trimmed to nothing is given a name.
+        if text.trim().is_empty() {
+            continue;
+        }
         if answer.status != 302 {
             let page = client.post_as_browser("/lobby/", &[("username", text)]).expect(400);
             for part in breaks_out(text) {

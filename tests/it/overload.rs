@@ -54,15 +54,14 @@ fn five_thousand_idle_connections_are_borne() {
     let mut server = TestServer::start_new();
     let mut alice = server.sign_in("Alice");
     let mut stream = alice.open_stream();
-    let mut idle = connect_many(&server, 5_000);
+    let idle = connect_many(&server, 5_000);
+    // Those that have been idle for a while make room for whoever has something to ask.
+    expect_recovery(&server);
     expect_quick_page(&server);
     alice.send("undisturbed");
     stream.expect_message("undisturbed");
-    for raw in idle.iter_mut().step_by(500) {
-        raw.send(HEALTH).answer().expect(200);
-    }
     drop(idle);
-    expect_recovery(&server);
+    expect_quick_page(&server);
     assert!(server.is_running());
 }
 
@@ -207,7 +206,7 @@ fn half_requests_do_not_keep_others_waiting() {
             _ => "x".repeat(96),
         });
         let answer = raw.answer();
-        assert!(matches!(answer.status, 200 | 403), "half {n} was finished in time: {}", answer.head);
+        assert!(matches!(answer.status, 200 | 415), "half {n} was finished in time: {}", answer.head);
     }
 }
 

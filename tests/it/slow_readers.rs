@@ -64,15 +64,15 @@ fn a_reader_that_pauses_and_goes_on_misses_nothing() {
 fn a_reader_that_takes_nothing_for_twenty_seconds_is_let_go_and_resumes() {
     let server = TestServer::start_new();
     let (mut alice, sleeper) = (server.sign_in("Alice"), server.sign_in("Sleeper"));
-    let before = server.open_descriptors();
     let mut sleepers: Vec<_> = (0..SLEEPERS).map(|_| sleeper.open_stream()).collect();
     sleepers.iter_mut().for_each(|stream| stream.expect_live());
     let large = "z".repeat(16_000);
     let sent: Vec<i64> = (0..500).map(|n| alice.send(&format!("{n} {large}"))).collect();
-    let started = Instant::now();
-    while server.open_descriptors() > before {
+    let (started, held) = (Instant::now(), server.open_descriptors());
+    while server.open_descriptors() > held - SLEEPERS {
         let waited = started.elapsed();
-        assert!(waited < Duration::from_secs(40), "still held after {waited:?}");
+        let open = server.open_descriptors();
+        assert!(waited < Duration::from_secs(40), "of {held} descriptors {open} still held after {waited:?}");
         alice.post("/typing/", &[]).expect(204);
         thread::sleep(Duration::from_millis(200));
     }

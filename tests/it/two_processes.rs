@@ -28,6 +28,16 @@ fn start_both(dir: &TempDir) -> [TestServer; 2] {
 }
 
 #[test]
+fn two_that_start_at_once_on_a_new_file_agree_on_it() {
+    for _ in 0..6 {
+        let dir = TempDir::new();
+        let [here, there] = start_both(&dir);
+        here.sign_in("Alice").send("one file");
+        there.sign_in("Bob").open_stream().expect_message("one file");
+    }
+}
+
+#[test]
 fn what_one_stores_the_other_streams() {
     let dir = TempDir::new();
     let [here, there] = start_both(&dir);

@@ -32,12 +32,12 @@ fn the_sample_opens_and_its_conversation_can_be_read() {
     let mut alice = server.sign_in("Alice");
     let mut stream = alice.open_stream();
     let history = alice.messages("limit=200");
-    for message in &history {
-        stream.expect_message(message["content"].as_str().unwrap());
-    }
     assert_eq!(history.len(), before.len());
+    for message in &history {
+        assert_eq!(stream.wait_for("message").data, *message);
+    }
     alice.send("good morrow");
-    stream.expect_message("good morrow");
+    assert_eq!(stream.wait_for("message").content(), "good morrow");
 }
 
 #[test]

@@ -72,6 +72,6 @@ fn enter_sends_and_shift_enter_breaks_the_line() {
     stream.expect_message("one\ntwo");
     viola.sees("one\ntwo");
     viola.types("three");
-    viola.window.click("form button[type=submit]");
+    viola.window.click("#compose button");
     stream.expect_message("three");
 }

@@ -223,10 +223,14 @@ impl EventReader {
             self.text.extend(chunk.as_deref().unwrap_or_default());
             return Ok(chunk.is_some());
         }
-        self.text.append(&mut self.raw.take_unread());
-        let count = self.raw.read_more(deadline)?;
-        self.text.append(&mut self.raw.take_unread());
-        Ok(count > 0)
+        // What came together with the head is there already.
+        let mut came = self.raw.take_unread();
+        if came.is_empty() {
+            self.raw.read_more(deadline)?;
+            came = self.raw.take_unread();
+        }
+        self.text.extend_from_slice(&came);
+        Ok(!came.is_empty())
     }
 
     /// The lines of a `text/plain` stream.
