@@ -134,7 +134,7 @@ impl Inbox {
             return Ok(());
         }
         if self.bytes.len() > SMALL_BUFFER {
-            self.bytes = vec![0; SMALL_BUFFER];
+            *self = Inbox::new();
         }
         self.fill(wire, wire.now() + IDLE_TIME).map_err(|_| Unread::Gone)
     }
@@ -496,4 +496,404 @@ fn push_header<'a>(out: &mut Vec<u8>, name: &str, mut values: impl Iterator<Item
         out.extend(value.iter().map(ascii));
     }
     out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A client that sends prepared pieces, each some time after the one before, and then hangs up or falls silent.
+    struct Slices<'a> {
+        pieces: Vec<&'a [u8]>,
+        pause: Duration,
+        hangs_up: bool,
+        now: Instant,
+        told_to_go_on: usize,
+    }
+
+    impl<'a> Slices<'a> {
+        fn new(mut pieces: Vec<&'a [u8]>) -> Slices<'a> {
+            pieces.reverse();
+            pieces.retain(|piece| !piece.is_empty());
+            Slices { pieces, pause: Duration::ZERO, hangs_up: true, now: Instant::now(), told_to_go_on: 0 }
+        }
+    }
+
+    impl Wire for Slices<'_> {
+        fn read(&mut self, into: &mut [u8], deadline: Instant) -> io::Result<usize> {
+            self.now += self.pause;
+            if self.now > deadline || (self.pieces.is_empty() && !self.hangs_up) {
+                self.now = deadline;
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            let Some(mut piece) = self.pieces.pop() else { return Ok(0) };
+            let count = io::Read::read(&mut piece, into)?;
+            if !piece.is_empty() {
+                self.pieces.push(piece);
+            }
+            Ok(count)
+        }
+
+        fn go_on(&mut self) -> io::Result<()> {
+            self.told_to_go_on += 1;
+            Ok(())
+        }
+
+        fn now(&self) -> Instant {
+            self.now
+        }
+    }
+
+    /// All requests of a connection as they would cross the bridge, and the status that ended it, or "gone".
+    fn converse(wire: &mut Slices<'_>) -> (Vec<String>, &'static str) {
+        let (mut inbox, mut request, mut requests) = (Inbox::new(), Request::default(), Vec::new());
+        loop {
+            let read = inbox.wait(wire).and_then(|()| inbox.read_request(wire, "[::1]:5", &mut request));
+            match read {
+                Ok(()) => requests.push(String::from_utf8_lossy(&request.bytes).into_owned()),
+                Err(Unread::Gone) => return (requests, "gone"),
+                Err(Unread::Refused(refusal)) => return (requests, &refusal.status[..3]),
+            }
+        }
+    }
+
+    fn all_of(bytes: &[u8]) -> (Vec<String>, &'static str) {
+        converse(&mut Slices::new(vec![bytes]))
+    }
+
+    /// A request with these lines after its Host, and "hello" behind its head.
+    fn with_lines(lines: &str) -> String {
+        format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\nhello")
+    }
+
+    const POST: &[u8] =
+        b"\r\nPOST /create-message/?a=%20 HTTP/1.1\r\nHost: a:8000\r\nCookie: a=1\r\nX-Other: 1\r\n\
+        cookie: b=2; c=\xc3\xa9\r\nAccept: a\r\nAccept: b\r\nParlor-Peer: forged\r\nParlor-Ticket: 7\r\n\
+        Connection: upgrade\r\nUpgrade: h2c\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: \t2.2.2.2 \r\n\
+        Content-Length: 9\r\n\r\ncontent=aGET /2 HTTP/1.1\r\nHost:b\r\n\r\n";
+    const CHUNKED: &[u8] = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n\
+        3\r\ncon\r\n0000000A\r\ntent=GET /\r\n0\r\n\r\nHEAD /2 HTTP/1.1\r\nHost:b\r\n\r\n";
+
+    #[test]
+    fn a_request_crosses_clean() {
+        let (requests, end) = all_of(POST);
+        assert_eq!(
+            requests[0],
+            "POST /create-message/?a=%20 HTTP/1.1\r\nhost: a:8000\r\ncookie: a=1; b=2; c=??\r\naccept: a\r\n\
+             x-forwarded-for: 1.1.1.1, 2.2.2.2\r\nParlor-Peer: [::1]:5\r\nContent-Length: 9\r\n\r\ncontent=a"
+        );
+        assert_eq!(
+            requests[1..],
+            ["GET /2 HTTP/1.1\r\nhost: b\r\nParlor-Peer: [::1]:5\r\nContent-Length: 0\r\n\r\n"]
+        );
+        assert_eq!(end, "gone");
+    }
+
+    #[test]
+    fn a_chunked_body_crosses_with_its_length() {
+        let (requests, end) = all_of(CHUNKED);
+        assert_eq!(requests.len(), 2);
+        assert!(requests[0].ends_with("Content-Length: 13\r\n\r\ncontent=GET /"), "{requests:?}");
+        assert!(requests[1].starts_with("HEAD /2 "), "{requests:?}");
+        assert_eq!(end, "gone");
+    }
+
+    #[test]
+    fn it_does_not_matter_how_the_bytes_are_cut() {
+        for bytes in [POST, CHUNKED] {
+            let whole = all_of(bytes);
+            for at in 0..bytes.len() {
+                let (left, right) = bytes.split_at(at);
+                assert_eq!(converse(&mut Slices::new(vec![left, right])), whole, "cut at {at}");
+                assert_eq!(all_of(left).1, "gone", "hung up at {at}");
+            }
+            assert_eq!(converse(&mut Slices::new(bytes.chunks(1).collect())), whole);
+        }
+    }
+
+    #[test]
+    fn malformed_requests_are_refused() {
+        let cases: &[(&str, &str)] = &[
+            // The request line.
+            ("GET / HTTP/1.1 junk\r\nHost: a\r\n\r\n", "400"),
+            (" GET / HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+            ("GET  / HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+            ("GET\t/\tHTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+            ("GET / HTTP/1.1 \r\nHost: a\r\n\r\n", "400"),
+            ("GET  HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+            ("G\x01T / HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+            ("G(T / HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+            ("GÉT / HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+            ("ABCDEFGHIJKLMNOPQRSTU / HTTP/1.1\r\nHost: a\r\n\r\n", "501"),
+            ("GET /\r\n\r\n", "400"),
+            ("GET / HTTP/0.9\r\nHost: a\r\n\r\n", "505"),
+            ("GET / HTTP/1.2\r\nHost: a\r\n\r\n", "505"),
+            ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", "505"),
+            ("GET / HTTP/3.0\r\nHost: a\r\n\r\n", "505"),
+            ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505"),
+            ("GET / http/1.1\r\nHost: a\r\n\r\n", "400"),
+            ("GET / HTTP/1.1x\r\nHost: a\r\n\r\n", "400"),
+            ("GET / HTTP/\r\nHost: a\r\n\r\n", "400"),
+            ("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+            ("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+            ("\x16\x03\x01\x02\x00\x01", "400"),
+            // The target.
+            ("GET /é HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+            ("GET a HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+            ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+            ("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+            ("GET http:///path HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+            ("GET http://user@a/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+            ("GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+            // Lines and headers.
+            ("GET / HTTP/1.1\nHost: a\n\n", "400"),
+            ("GET / HTTP/1.1\r\nHost: a\n\r\n", "400"),
+            ("GET / HTTP/1.1\r\nHost: a\r\n\n", "400"),
+            ("GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n", "400"),
+            ("GET / HTTP/1.1\r\nHost: a\r\r\n\r\n", "400"),
+            ("GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n", "400"),
+            ("GET / HTTP/1.1\r\nHost: a\x0bb\r\n\r\n", "400"),
+            ("GET / HTTP/1.1\r\nHost: a\x7fb\r\n\r\n", "400"),
+            ("GET / HTTP/1.1\r\n\r\n", "400"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "400"),
+            ("GET http://a/ HTTP/1.1\r\n\r\n", "400"),
+            ("GET / HTTP/1.1\r\n Host: a\r\n\r\n", "400"),
+            ("GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", "400"),
+            ("GET / HTTP/1.1\r\nHost: a\r\n\tfolded\r\n\r\n", "400"),
+            ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", "400"),
+            ("GET / HTTP/1.1\r\nHost\t: a\r\n\r\n", "400"),
+            ("GET / HTTP/1.1\r\nHost: a\r\n: x\r\n\r\n", "400"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nA(b): x\r\n\r\n", "400"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nÄ: x\r\n\r\n", "400"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n", "400"),
+        ];
+        for (bytes, status) in cases {
+            assert_eq!(all_of(bytes.as_bytes()), (vec![], *status), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_without_one_clear_end_is_refused() {
+        let cases = [
+            ("Content-Length: +5\r\n", "400"),
+            ("Content-Length: -5\r\n", "400"),
+            ("Content-Length: 5, 5\r\n", "400"),
+            ("Content-Length: five\r\n", "400"),
+            ("Content-Length: 0x5\r\n", "400"),
+            ("Content-Length: 5 5\r\n", "400"),
+            ("Content-Length: \r\n", "400"),
+            ("Content-Length: \u{665}\r\n", "400"),
+            ("Content-Length:\r\n 5\r\n", "400"),
+            ("Content-Length : 5\r\n", "400"),
+            (" Content-Length: 5\r\n", "400"),
+            ("Content-Length: 5\r\nContent-Length: 5\r\n", "400"),
+            ("Content-Length: 5\r\ncontent-length: 6\r\n", "400"),
+            ("Content-Length: 99999999999999999999999999\r\n", "400"),
+            ("Content-Length: 9000000000000000000\r\n", "413"),
+            ("Content-Length: 18446744073709551615\r\n", "413"),
+            ("Content-Length: 262145\r\n", "413"),
+            ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "400"),
+            ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "400"),
+            ("Transfer-Encoding: identity\r\n", "400"),
+            ("Transfer-Encoding: xchunked\r\n", "400"),
+            ("Transfer-Encoding: chunked, gzip\r\n", "400"),
+            ("Transfer-Encoding: gzip, chunked\r\n", "400"),
+            ("Transfer-Encoding: \"chunked\"\r\n", "400"),
+            ("Transfer-Encoding:\r\n", "400"),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "400"),
+            ("Expect: 200-maybe\r\nContent-Length: 5\r\n", "417"),
+        ];
+        for (lines, status) in cases {
+            assert_eq!(all_of(with_lines(lines).as_bytes()), (vec![], status), "{lines:?}");
+        }
+        let old = b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+        assert_eq!(all_of(old), (vec![], "400"));
+    }
+
+    #[test]
+    fn chunks_that_are_not_plain_are_refused() {
+        let long = "f".repeat(CHUNK_DIGITS + 1);
+        let large = format!("{:x}\r\n", BODY_LIMIT + 1);
+        let cases = [
+            ("+5\r\nhello\r\n0\r\n\r\n", "400"),
+            (" 5\r\nhello\r\n0\r\n\r\n", "400"),
+            ("5 \r\nhello\r\n0\r\n\r\n", "400"),
+            ("0x5\r\nhello\r\n0\r\n\r\n", "400"),
+            ("5;a=b\r\nhello\r\n0\r\n\r\n", "400"),
+            ("5\nhello\r\n0\r\n\r\n", "400"),
+            ("\r\nhello\r\n0\r\n\r\n", "400"),
+            ("5\r\nhello world\r\n0\r\n\r\n", "400"),
+            ("6\r\nhello\r\n0\r\n\r\n", "400"),
+            ("5\r\nhello\r\n0\r\nTrailer: a\r\n\r\n", "400"),
+            ("5\r\nhello\r\n-1\r\n\r\n", "400"),
+            (&long, "400"),
+            (&large, "413"),
+            ("ffffffff\r\n", "413"),
+            ("3ffff\r\n", "gone"),
+        ];
+        for (chunks, status) in cases {
+            let bytes = format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
+            assert_eq!(all_of(bytes.as_bytes()), (vec![], status), "{chunks:?}");
+        }
+        let many = format!("20000\r\n{}\r\n", "x".repeat(0x20000)).repeat(3);
+        let bytes =
+            format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{many}0\r\n\r\n");
+        assert_eq!(all_of(bytes.as_bytes()), (vec![], "413"), "the limit is for all chunks together");
+    }
+
+    #[test]
+    fn what_is_unusual_but_clear_is_let_in() {
+        let cases: &[(&str, &str)] = &[
+            ("GET http://b:80/path?q HTTP/1.1\r\nHost: a\r\n\r\n", "GET /path?q HTTP/1.1\r\nhost: b:80\r\n"),
+            ("GET HTTP://b HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nhost: b\r\n"),
+            ("GET http://b?q HTTP/1.1\r\nHost: a\r\n\r\n", "GET /?q HTTP/1.1\r\nhost: b\r\n"),
+            ("GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nParlor-Peer"),
+            ("BREW /tea HTTP/1.1\r\nhost:\t a \t\r\n\r\n", "BREW /tea HTTP/1.1\r\nhost: a\r\n"),
+            ("GET / HTTP/1.1\r\nHost:\r\n\r\n", "GET / HTTP/1.1\r\nhost: \r\n"),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 005\r\n\r\nhello",
+                "GET / HTTP/1.1\r\nhost: a\r\n",
+            ),
+        ];
+        for (bytes, start) in cases {
+            let (requests, end) = all_of(bytes.as_bytes());
+            assert_eq!((requests.len(), end), (1, "gone"), "{bytes:?}");
+            assert!(requests[0].starts_with(start), "{requests:?}");
+            assert!(requests[0].ends_with("\r\nContent-Length: 0\r\n\r\n"), "{requests:?}");
+        }
+    }
+
+    #[test]
+    fn heads_and_bodies_are_bounded() {
+        let line = |length: usize| format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(length));
+        assert_eq!(all_of(line(LINE_LIMIT - 100).as_bytes()).1, "gone");
+        assert_eq!(all_of(line(LINE_LIMIT).as_bytes()), (vec![], "414"));
+        assert_eq!(all_of("a".repeat(LINE_LIMIT + 1).as_bytes()), (vec![], "414"));
+
+        let lines = |count: usize, length: usize| {
+            let lines = format!("X: {}\r\n", "a".repeat(length)).repeat(count);
+            format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n")
+        };
+        assert_eq!(all_of(lines(HEADER_LIMIT - 1, 10).as_bytes()).1, "gone");
+        assert_eq!(all_of(lines(HEADER_LIMIT, 10).as_bytes()), (vec![], "431"));
+        assert_eq!(all_of(lines(1, HEAD_LIMIT).as_bytes()), (vec![], "431"));
+        assert_eq!(all_of(lines(2, HEAD_LIMIT / 2 - 100).as_bytes()).1, "gone");
+
+        let body = "x".repeat(BODY_LIMIT);
+        let bytes = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {BODY_LIMIT}\r\n\r\n{body}");
+        let (requests, _) = all_of(bytes.as_bytes());
+        assert!(requests[0].ends_with(&body));
+    }
+
+    #[test]
+    fn a_client_is_told_to_go_on_once_its_body_is_welcome() {
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\n";
+        let cases = [
+            (vec![head, "Content-Length: 5\r\n\r\n", "hello"], 1, 1),
+            (vec![head, "Transfer-Encoding: chunked\r\n\r\n", "0\r\n\r\n"], 1, 1),
+            (vec![head, "Content-Length: 5\r\n\r\nhello"], 0, 1),
+            (vec![head, "\r\n"], 0, 1),
+            (vec![head, "Content-Length: 262145\r\n\r\n", "hello"], 0, 0),
+            (vec!["POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n", "hello"], 0, 1),
+        ];
+        for (pieces, told, requests) in cases {
+            let mut wire = Slices::new(pieces.iter().map(|piece| piece.as_bytes()).collect());
+            assert_eq!(converse(&mut wire).0.len(), requests, "{pieces:?}");
+            assert_eq!(wire.told_to_go_on, told, "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn a_connection_lasts_as_long_as_the_client_says() {
+        let cases = [
+            ("1.1", "", true),
+            ("1.1", "Connection: close\r\n", false),
+            ("1.1", "Connection: upgrade, Close\r\n", false),
+            ("1.1", "Connection: x\r\nConnection: close\r\n", false),
+            ("1.0", "", false),
+            ("1.0", "Connection: Keep-Alive\r\n", true),
+            ("1.0", "Connection: keep-alive, close\r\n", false),
+        ];
+        for (version, line, keep_alive) in cases {
+            let bytes = format!("GET / HTTP/{version}\r\nHost: a\r\n{line}\r\n");
+            let (mut inbox, mut request) = (Inbox::new(), Request::default());
+            let mut wire = Slices::new(vec![bytes.as_bytes()]);
+            inbox.read_request(&mut wire, "", &mut request).unwrap();
+            assert_eq!(request.keep_alive, keep_alive, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn deadlines_are_for_the_whole_and_not_for_each_read() {
+        let post = with_lines("Content-Length: 5\r\n");
+        let head = &post.as_bytes()[..post.len() - 5];
+        // The pieces, the seconds before each, the end, and when it comes.
+        let cases = [
+            (post.as_bytes().chunks(1).collect(), 1, "408", 1 + 10),
+            (vec![], 0, "gone", 75),
+            (vec![&head[..5]], 0, "408", 10),
+            (vec![head, &b"hel"[..]], 0, "408", 15),
+            (vec![head, b"h", b"e", b"l", b"l", b"o"], 4, "408", 4 + 15),
+            (vec![&head[..5], &head[5..], b"hell", b"o"], 7, "gone", 4 * 7 + 75),
+        ];
+        for (pieces, pause, end, seconds) in cases {
+            let mut wire = Slices::new(pieces.clone());
+            wire.pause = Duration::from_secs(pause);
+            wire.hangs_up = false;
+            let opened = wire.now;
+            assert_eq!(converse(&mut wire).1, end, "{pieces:?}");
+            assert_eq!((wire.now - opened).as_secs(), seconds, "{pieces:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), at in 0_usize..400) {
+            all_of(&bytes);
+            let mut post = POST.to_vec();
+            let at = at.min(post.len());
+            post.splice(at..(at + bytes.len() / 50).min(post.len()), bytes);
+            all_of(&post);
+        }
+
+        #[test]
+        fn a_body_is_never_read_as_a_request(
+            filler in "[a-z\r\n]{0,40}",
+            sizes in proptest::collection::vec(1_usize..30, 0..10),
+            cuts in 1_usize..50,
+        ) {
+            let body = format!("{filler}GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
+            let mut chunks = String::new();
+            let mut rest = body.as_str();
+            for size in sizes.into_iter().chain([body.len()]) {
+                let (chunk, after) = rest.split_at(size.min(rest.len()));
+                if !chunk.is_empty() {
+                    chunks += &format!("{:x}\r\n{chunk}\r\n", chunk.len());
+                }
+                rest = after;
+            }
+            let next = "GET /next HTTP/1.1\r\nHost: a\r\n\r\n";
+            for method in ["GET", "POST"] {
+                for framed in [
+                    format!("Content-Length: {}\r\n\r\n{body}", body.len()),
+                    format!("Transfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n"),
+                ] {
+                    let bytes = format!("{method} /first HTTP/1.1\r\nHost: a\r\n{framed}{next}");
+                    let (requests, end) = converse(&mut Slices::new(bytes.as_bytes().chunks(cuts).collect()));
+                    prop_assert_eq!((requests.len(), end), (2, "gone"));
+                    prop_assert_eq!(requests[0].ends_with(&body), method == "POST");
+                    prop_assert!(requests[1].starts_with("GET /next "));
+                }
+            }
+        }
+
+        #[test]
+        fn a_length_that_is_not_quite_a_number_is_refused(
+            odd in "[^0-9 \t]{1,3}", before in "[0-9]{0,2}", after in "[0-9]{0,2}",
+        ) {
+            let post = with_lines(&format!("Content-Length: {before}{odd}{after}\r\n"));
+            prop_assert_eq!(all_of(post.as_bytes()), (vec![], "400"));
+        }
+    }
 }
