@@ -1,6 +1,8 @@
 //! The standing connections to tiny_http: a clean request goes over one of them, its answer comes back, one at a time.
 
 use super::framing::{Refusal, Request};
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::os::unix::net::UnixStream;
@@ -28,6 +30,7 @@ const PIECE: usize = 256 * 1024;
 /// A fixed number of connections, each answering one request at a time: also the measure of how much work is let in.
 pub struct Bridge {
     path: PathBuf,
+    turn_time: Duration,
     pool: Mutex<Pool>,
     for_reads: Condvar,
     for_writes: Condvar,
@@ -72,6 +75,7 @@ impl Bridge {
         };
         Ok(Bridge {
             path: path.to_owned(),
+            turn_time: TURN_TIME,
             pool: Mutex::new(pool),
             for_reads: Condvar::new(),
             for_writes: Condvar::new(),
@@ -89,7 +93,7 @@ impl Bridge {
     ) -> Result<Answer<'_>, Refusal> {
         let mut turn = self.take_turn(request.writes)?;
         // Until it is put back it counts as broken: an early return, or a panic, closes it.
-        let mut standing = match turn.standing.take() {
+        let mut standing = match turn.standing.take().filter(is_quiet) {
             Some(standing) => standing,
             None => self.open_again()?,
         };
@@ -120,7 +124,7 @@ impl Bridge {
                 return Ok(Turn { bridge: self, standing, writes, is_long: false });
             }
             let now = Instant::now();
-            let left = deadline.get_or_insert(now + TURN_TIME).saturating_duration_since(now);
+            let left = deadline.get_or_insert(now + self.turn_time).saturating_duration_since(now);
             if left.is_zero() {
                 return Err(BUSY);
             }
@@ -221,6 +225,11 @@ fn open_standing(path: &Path) -> io::Result<UnixStream> {
     }
     standing.set_read_timeout(Some(ANSWER_TIME))?;
     Ok(standing)
+}
+
+/// Whether nothing has come unasked: an end, or what is left of somebody else's answer.
+fn is_quiet(standing: &UnixStream) -> bool {
+    rustix::net::recv(standing, &mut [0; 1], RecvFlags::DONTWAIT).err() == Some(Errno::AGAIN)
 }
 
 /// Sends a request and reads its answer, whole unless it is very long.
@@ -331,4 +340,213 @@ fn refusal_for(error: io::Error) -> Refusal {
 /// A panic elsewhere leaves nothing half done in here, so a poisoned lock is still good.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+
+    /// Answers requests on a Unix socket as `respond` says, a thread for each connection; hangs up where it says nothing.
+    pub fn serve(respond: impl Fn(&str) -> Vec<Vec<u8>> + Send + Sync + 'static) -> PathBuf {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("parlor-bridge-{}-{number}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).unwrap();
+        let respond = Arc::new(respond);
+        thread::spawn(move || {
+            for standing in listener.incoming() {
+                let (standing, respond) = (standing.unwrap(), Arc::clone(&respond));
+                thread::spawn(move || serve_one(standing, &*respond));
+            }
+        });
+        path
+    }
+
+    fn serve_one(mut standing: UnixStream, respond: &dyn Fn(&str) -> Vec<Vec<u8>>) {
+        let mut bytes = Vec::new();
+        while read_some(&mut standing, &mut bytes).is_ok() {
+            let request = String::from_utf8(bytes.clone()).unwrap();
+            let Some((head, body)) = request.split_once("\r\n\r\n") else { continue };
+            let (_, length) = head.rsplit_once("Content-Length: ").unwrap();
+            if body.len() < length.parse().unwrap() {
+                continue;
+            }
+            bytes.clear();
+            let pieces = match request.starts_with("GET /.standing ") {
+                true => answer("404 Not Found", "", "not found"),
+                false => respond(&request),
+            };
+            if pieces.is_empty() || pieces.iter().any(|piece| standing.write_all(piece).is_err()) {
+                return;
+            }
+        }
+    }
+
+    pub fn answer(status: &str, lines: &str, body: &str) -> Vec<Vec<u8>> {
+        let length = body.len();
+        vec![format!("HTTP/1.1 {status}\r\n{lines}Content-Length: {length}\r\n\r\n{body}").into_bytes()]
+    }
+
+    fn request(line: &str) -> Request {
+        let bytes = format!("{line} HTTP/1.1\r\nContent-Length: 0\r\n\r\n").into_bytes();
+        Request {
+            bytes,
+            is_head: line.starts_with("HEAD"),
+            writes: line.starts_with("POST"),
+            ..Request::default()
+        }
+    }
+
+    fn cross(bridge: &Bridge, line: &str) -> Result<String, &'static str> {
+        let mut bytes = Vec::new();
+        match bridge.cross(&request(line), || "Connection: close\r\n", &mut bytes) {
+            Ok(Answer::Whole) => Ok(String::from_utf8(bytes).unwrap()),
+            Ok(Answer::Ticket(ticket)) => Ok(format!("ticket {ticket}")),
+            Ok(Answer::Long(mut rest)) => {
+                let (mut all, mut piece) = (bytes, vec![0]);
+                while !piece.is_empty() {
+                    rest.next_piece(&mut piece).map_err(|_| "cut off")?;
+                    all.extend_from_slice(&piece);
+                }
+                Ok(String::from_utf8(all).unwrap())
+            }
+            Err(refusal) => Err(&refusal.status[..3]),
+        }
+    }
+
+    #[test]
+    fn an_answer_comes_back_with_its_private_lines_taken_out() {
+        let path = serve(|request| {
+            let all =
+                answer("200 OK", "Parlor-Note: x\r\nA: b\r\nConnection: keep-alive\r\n", "hello").concat();
+            match request.split(' ').nth(1).unwrap() {
+                "/at-once" => vec![all],
+                "/in-bytes" => all.chunks(1).map(<[u8]>::to_vec).collect(),
+                "/empty" => answer("204 No Content", "", ""),
+                "/same" => answer("304 Not Modified", "ETag: x\r\n", ""),
+                "/stream" => answer("200 OK", "parlor-ticket: 17\r\n", ""),
+                "/long" => answer("200 OK", "", &"x".repeat(WHOLE_LIMIT * 2)),
+                _ => vec![b"HTTP/1.1 404 Not Found\r\nContent-Length: 10\r\n\r\n".to_vec()],
+            }
+        });
+        let bridge = Bridge::open(&path, 1).unwrap();
+        let ok = "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
+        for _ in 0..2 {
+            assert_eq!(cross(&bridge, "GET /at-once").unwrap(), ok);
+            assert_eq!(cross(&bridge, "POST /in-bytes").unwrap(), ok);
+            assert_eq!(
+                cross(&bridge, "HEAD /other").unwrap(),
+                "HTTP/1.1 404 Not Found\r\nContent-Length: 10\r\nConnection: close\r\n\r\n"
+            );
+            assert_eq!(
+                cross(&bridge, "GET /empty").unwrap(),
+                "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+            );
+            assert_eq!(
+                cross(&bridge, "GET /same").unwrap(),
+                "HTTP/1.1 304 Not Modified\r\nETag: x\r\nConnection: close\r\n\r\n"
+            );
+            assert_eq!(cross(&bridge, "GET /stream").unwrap(), "ticket 17");
+            let long = cross(&bridge, "GET /long").unwrap();
+            assert!(long.ends_with(&"x".repeat(WHOLE_LIMIT * 2)) && long.contains("Connection: close"));
+        }
+        assert!(lock(&bridge.pool).free[0].is_some());
+    }
+
+    #[test]
+    fn a_broken_standing_connection_is_replaced() {
+        let path = serve(|request| match request.split(' ').nth(1).unwrap() {
+            "/hang-up" => vec![],
+            "/too-much" => [answer("200 OK", "", "hello"), answer("200 OK", "", "evil")].concat(),
+            "/no-length" => vec![b"HTTP/1.1 200 OK\r\n\r\n".to_vec()],
+            "/chunked" => vec![b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_vec()],
+            "/no-status" => vec![b"HTTP/1.1\r\n\r\n".to_vec()],
+            "/endless-head" => vec![vec![b'a'; HEAD_LIMIT * 2]],
+            "/odd-ticket" => answer("200 OK", "Parlor-Ticket: a\r\n", ""),
+            _ => answer("200 OK", "", "well"),
+        });
+        let bridge = Bridge::open(&path, 1).unwrap();
+        for broken in ["/hang-up", "/no-length", "/chunked", "/no-status", "/endless-head", "/odd-ticket"] {
+            assert_eq!(cross(&bridge, &format!("GET {broken}")), Err("502"), "{broken}");
+            assert!(cross(&bridge, "GET /").unwrap().ends_with("well"), "after {broken}");
+        }
+        // What comes behind an answer is never taken for the next one.
+        let _ = cross(&bridge, "GET /too-much");
+        while lock(&bridge.pool).free[0].as_ref().is_some_and(is_quiet) {
+            thread::yield_now();
+        }
+        assert!(cross(&bridge, "GET /").unwrap().ends_with("well"));
+
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(cross(&bridge, "GET /hang-up"), Err("502"));
+        assert_eq!(cross(&bridge, "GET /"), Err("503"), "nobody is there to open it again");
+    }
+
+    #[test]
+    fn an_answer_that_does_not_come_is_not_waited_for() {
+        let (never, wait) = mpsc::channel::<()>();
+        let wait = Mutex::new(wait);
+        let path = serve(move |_| lock(&wait).recv().map(|()| vec![]).unwrap_or_default());
+        let bridge = Bridge::open(&path, 1).unwrap();
+        let soon = Some(Duration::from_millis(20));
+        lock(&bridge.pool).free[0].as_ref().unwrap().set_read_timeout(soon).unwrap();
+        assert_eq!(cross(&bridge, "GET /"), Err("504"));
+        assert!(lock(&bridge.pool).free[0].is_none());
+        drop(never);
+    }
+
+    #[test]
+    fn posts_leave_a_quarter_to_pages_and_all_wait_their_turn() {
+        let (arrived, arrivals) = mpsc::channel();
+        let gate = Arc::new(Mutex::new(()));
+        let held = Arc::clone(&gate);
+        let path = serve(move |request| {
+            if request.contains(" /slow ") {
+                arrived.send(()).unwrap();
+                drop(lock(&held));
+            }
+            answer("200 OK", "", "done")
+        });
+        let bridge = Bridge { turn_time: Duration::from_millis(20), ..Bridge::open(&path, 4).unwrap() };
+        let patient = Bridge { turn_time: Duration::from_secs(60), ..Bridge::open(&path, 4).unwrap() };
+        thread::scope(|scope| {
+            let closed = lock(&gate);
+            let slow = |line: &'static str, bridge| {
+                let crossing = scope.spawn(move || cross(bridge, line));
+                arrivals.recv().unwrap();
+                crossing
+            };
+            let mut crossings: Vec<_> = (0..3).map(|_| slow("POST /slow", &bridge)).collect();
+            assert_eq!(cross(&bridge, "POST /"), Err("503"));
+            assert!(cross(&bridge, "GET /").is_ok());
+            crossings.push(slow("GET /slow", &bridge));
+            assert_eq!(cross(&bridge, "GET /"), Err("503"));
+
+            crossings.extend((0..4).map(|_| slow("GET /slow", &patient)));
+            let waiting = ["GET /", "POST /"].map(|line| scope.spawn(|| cross(&patient, line)));
+            drop(closed);
+            for crossing in crossings.into_iter().chain(waiting) {
+                assert!(crossing.join().unwrap().unwrap().ends_with("done"));
+            }
+        });
+        assert!(cross(&bridge, "POST /").is_ok());
+        assert_eq!(lock(&bridge.pool).writes_left, 3);
+    }
+
+    #[test]
+    fn few_long_answers_are_carried_at_once() {
+        let path = serve(|_| answer("200 OK", "", &"x".repeat(WHOLE_LIMIT + 1)));
+        let bridge = Bridge::open(&path, 4).unwrap();
+        let first = bridge.cross(&request("GET /"), || "", &mut Vec::new());
+        assert!(matches!(first, Ok(Answer::Long(_))));
+        assert_eq!(cross(&bridge, "GET /"), Err("503"));
+        drop(first);
+        assert!(cross(&bridge, "GET /").is_ok());
+        assert_eq!(lock(&bridge.pool).free.iter().filter(|standing| standing.is_none()).count(), 2);
+    }
 }

@@ -784,6 +784,16 @@ mod tests {
         let bytes = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {BODY_LIMIT}\r\n\r\n{body}");
         let (requests, _) = all_of(bytes.as_bytes());
         assert!(requests[0].ends_with(&body));
+
+        let long = format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nX: {body:.9000}\r\nContent-Length: 6000\r\n\r\n{body:.6000}"
+        );
+        for size in [1_000, 4_096, 5_000, 40_000] {
+            let three = long.repeat(3);
+            let (requests, end) = converse(&mut Slices::new(three.as_bytes().chunks(size).collect()));
+            assert_eq!((requests.len(), end), (3, "gone"), "in pieces of {size}");
+            assert!(requests.iter().all(|request| *request == requests[0]));
+        }
     }
 
     #[test]

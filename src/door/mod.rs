@@ -150,33 +150,28 @@ impl Door {
 
     /// The acceptor: no error ends it.
     fn accept(self: Arc<Self>, listener: TcpListener) {
-        let mut spares: Vec<File> = Vec::new();
+        let mut spares = Spares::default();
         let mut refused = VecDeque::new();
+        spares.refill();
         for id in 0.. {
-            while spares.len() < SPARES
-                && let Ok(spare) = File::open("/dev/null")
-            {
-                spares.push(spare);
-            }
             let accepted = listener.accept();
             if self.is_closing() {
                 return;
             }
             match accepted {
                 Ok((client, peer)) => {
-                    if let Err(client) = self.let_in(id, client, peer) {
+                    let turned_away =
+                        if spares.refill() { self.let_in(id, client, peer) } else { Some(client) };
+                    if let Some(client) = turned_away {
                         self.refuse(client, &mut refused);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     bump(&self.counts.accept_errors);
-                    // Out of descriptors, the client still waits in the queue: a spare lets us tell it.
-                    let told = is_out_of_descriptors(&error)
-                        && spares.pop().is_some()
-                        && listener.accept().map(|(client, _)| self.refuse(client, &mut refused)).is_ok();
+                    // With a spare less, the next client can be accepted, if only to tell it.
                     refused.clear();
-                    if !told {
+                    if !is_out_of_descriptors(&error) || !spares.give_one() {
                         thread::sleep(ACCEPT_PAUSE);
                     }
                 }
@@ -185,9 +180,9 @@ impl Door {
     }
 
     /// Gives a client a thread, or the client back when there is no room.
-    fn let_in(self: &Arc<Self>, id: u64, client: TcpStream, peer: SocketAddr) -> Result<(), TcpStream> {
+    fn let_in(self: &Arc<Self>, id: u64, client: TcpStream, peer: SocketAddr) -> Option<TcpStream> {
         if self.connections() >= self.limits.connections && !self.shed_one() {
-            return Err(client);
+            return Some(client);
         }
         let connection = Arc::new(Connection::new(client, self.opened.elapsed()));
         lock(&self.inside).insert(id, Arc::clone(&connection));
@@ -196,12 +191,9 @@ impl Door {
         match thread.spawn(move || door.attend(id, connection, peer)) {
             Ok(_) => {
                 bump(&self.counts.accepted);
-                Ok(())
+                None
             }
-            Err(_) => match self.leave(id).and_then(Arc::into_inner) {
-                Some(connection) => Err(connection.client),
-                None => Ok(()),
-            },
+            Err(_) => self.leave(id).and_then(Arc::into_inner).map(|connection| connection.client),
         }
     }
 
@@ -314,6 +306,25 @@ impl Door {
 
     fn is_closing(&self) -> bool {
         self.closing.load(Ordering::SeqCst)
+    }
+}
+
+/// Descriptors held back for the acceptor.
+#[derive(Default)]
+struct Spares(Vec<File>);
+
+impl Spares {
+    /// False when the process has no descriptors left for them.
+    fn refill(&mut self) -> bool {
+        while self.0.len() < SPARES {
+            let Ok(spare) = File::open("/dev/null") else { return false };
+            self.0.push(spare);
+        }
+        true
+    }
+
+    fn give_one(&mut self) -> bool {
+        self.0.pop().is_some()
     }
 }
 
