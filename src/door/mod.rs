@@ -169,9 +169,10 @@ impl Door {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     bump(&self.counts.accept_errors);
-                    // With a spare less, the next client can be accepted, if only to tell it.
-                    refused.clear();
-                    if !is_out_of_descriptors(&error) || !spares.give_one() {
+                    // With a descriptor given up, the next client can be accepted, if only to tell it.
+                    let room =
+                        is_out_of_descriptors(&error) && (spares.give_one() || forget_one(&mut refused));
+                    if !room {
                         thread::sleep(ACCEPT_PAUSE);
                     }
                 }
@@ -199,10 +200,11 @@ impl Door {
 
     /// Closes the connection that has been idle for longest, if it has been for long enough.
     fn shed_one(&self) -> bool {
-        let idle_before = self.opened.elapsed().saturating_sub(SHED_AFTER).as_millis() as u64;
+        let now = self.opened.elapsed().as_millis() as u64;
+        let long_enough = SHED_AFTER.as_millis() as u64;
         let inside = lock(&self.inside);
         let idle = inside.values().filter_map(|connection| Some((connection.idle_since()?, connection)));
-        let longest = idle.filter(|(since, _)| *since <= idle_before).min_by_key(|(since, _)| *since);
+        let longest = idle.filter(|(since, _)| since + long_enough <= now).min_by_key(|(since, _)| *since);
         let shed = longest.is_some_and(|(_, connection)| connection.close_if_idle());
         if shed {
             bump(&self.counts.shed);
@@ -219,10 +221,8 @@ impl Door {
         let _ = (&client).write(&answer_to(FULL, false));
         let _ = client.shutdown(Shutdown::Write);
         refused.push_back(client);
-        if refused.len() > REFUSED_KEPT
-            && let Some(mut oldest) = refused.pop_front()
-        {
-            let _ = oldest.read(&mut [0; 8192]);
+        if refused.len() > REFUSED_KEPT {
+            forget_one(refused);
         }
     }
 
@@ -326,6 +326,13 @@ impl Spares {
     fn give_one(&mut self) -> bool {
         self.0.pop().is_some()
     }
+}
+
+/// Closes the client that was turned away first. By now its request has come: unread, it would cause a reset.
+fn forget_one(refused: &mut VecDeque<TcpStream>) -> bool {
+    let Some(mut client) = refused.pop_front() else { return false };
+    let _ = client.read(&mut [0; 8192]);
+    true
 }
 
 /// Somebody stands in the door until this is dropped, by a panic too.
@@ -517,4 +524,288 @@ fn bump(count: &AtomicU64) {
 /// No lock here is held over anything that can be left half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bridge::tests::{answer, serve};
+    use super::*;
+    use std::process::Command;
+    use std::sync::mpsc::{Receiver, channel};
+
+    const LIMITS: Limits = Limits { connections: 100, streams: 10, descriptors: 1000 };
+    const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    /// A door before a fake library that echoes requests, and the streams that come out of it.
+    fn open(limits: Limits) -> (Arc<Door>, Receiver<(u64, TcpStream)>) {
+        let path = serve(|request| match request.split(' ').nth(1).unwrap() {
+            "/stream" => answer("200 OK", "Parlor-Ticket: 5\r\n", ""),
+            "/panic" => answer("200 OK", "Parlor-Ticket: 6\r\n", ""),
+            "/long" => answer("200 OK", "", &"x".repeat(3_000_000)),
+            "/lost" => vec![],
+            _ => answer("200 OK", "", request),
+        });
+        let (redeem, redeemed) = channel();
+        let redeem = move |ticket, client| match ticket {
+            6 => panic!("a stream that goes wrong"),
+            _ => redeem.send((ticket, client)).unwrap(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let bridge = Bridge::open(&path, 4).unwrap();
+        (Door::open(listener, bridge, limits, Arc::new(redeem)).unwrap(), redeemed)
+    }
+
+    /// A client that is never waited for in vain.
+    fn connect(door: &Door) -> TcpStream {
+        let client = TcpStream::connect(door.address).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        client
+    }
+
+    fn send(client: &mut TcpStream, bytes: &str) {
+        client.write_all(bytes.as_bytes()).unwrap();
+    }
+
+    fn read_answer(client: &mut TcpStream) -> String {
+        let mut bytes = Vec::new();
+        let mut byte = [0];
+        let mut missing = None;
+        while missing != Some(0) {
+            if client.read(&mut byte).unwrap() == 0 {
+                panic!("the connection ended after {:?}", String::from_utf8_lossy(&bytes));
+            }
+            bytes.push(byte[0]);
+            if let Some(missing) = &mut missing {
+                *missing -= 1;
+            } else if bytes.ends_with(b"\r\n\r\n") {
+                let head = String::from_utf8_lossy(&bytes).into_owned();
+                let (_, length) = head.split_once("Content-Length: ").unwrap();
+                missing = Some(length.lines().next().unwrap().parse::<usize>().unwrap());
+            }
+        }
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn read_to_end(client: &mut TcpStream) -> String {
+        let mut text = String::new();
+        client.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    fn wait_until(fact: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !fact() {
+            assert!(Instant::now() < deadline, "it did not come true");
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_connection_answers_one_request_after_another() {
+        let (door, _redeemed) = open(LIMITS);
+        let mut client = connect(&door);
+        let peer = client.local_addr().unwrap();
+        for _ in 0..2 {
+            send(&mut client, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
+            let echo =
+                format!("POST /a HTTP/1.1\r\nhost: a\r\nParlor-Peer: {peer}\r\nContent-Length: 2\r\n\r\nhi");
+            let length = echo.len();
+            assert_eq!(
+                read_answer(&mut client),
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{echo}")
+            );
+        }
+        let pipelined: String = (0..5).map(|n| format!("GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
+        send(&mut client, &pipelined);
+        for n in 0..5 {
+            assert!(read_answer(&mut client).contains(&format!("GET /{n} ")));
+        }
+        send(&mut client, "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET /never");
+        let last = read_to_end(&mut client);
+        assert!(last.contains("\r\nConnection: close\r\n\r\nGET /last "), "{last}");
+        drop(client);
+        wait_until(|| door.connections() == 0);
+    }
+
+    #[test]
+    fn an_old_client_is_told_that_its_connection_stays() {
+        let (door, _redeemed) = open(LIMITS);
+        let mut client = connect(&door);
+        send(&mut client, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+        assert!(read_answer(&mut client).contains("\r\nConnection: keep-alive\r\n"));
+        send(&mut client, "GET / HTTP/1.0\r\n\r\n");
+        assert!(read_to_end(&mut client).contains("\r\nConnection: close\r\n"));
+    }
+
+    #[test]
+    fn a_refused_client_sees_why_before_the_connection_ends() {
+        let (door, _redeemed) = open(LIMITS);
+        let mut client = connect(&door);
+        // Much more than the socket's buffers hold is on its way while the answer comes.
+        let mut sending = client.try_clone().unwrap();
+        let body = thread::spawn(move || {
+            send(&mut sending, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n");
+            sending.write_all(&vec![b'x'; 5_000_000]).unwrap();
+            sending.shutdown(Shutdown::Write).unwrap();
+        });
+        assert_eq!(
+            read_to_end(&mut client),
+            "HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n\
+             X-Content-Type-Options: nosniff\r\nContent-Length: 22\r\nConnection: close\r\n\r\n\
+             the body is too large\n"
+        );
+        body.join().unwrap();
+        assert_eq!(door.counts.malformed.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn an_answer_that_is_lost_is_said_to_be() {
+        let (door, _redeemed) = open(LIMITS);
+        let mut client = connect(&door);
+        send(&mut client, "HEAD /lost HTTP/1.1\r\nHost: a\r\n\r\n");
+        let answer = read_to_end(&mut client);
+        assert!(answer.starts_with("HTTP/1.1 502 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+        assert_eq!(door.counts.unanswered.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_long_answer_is_carried_whole() {
+        let (door, _redeemed) = open(LIMITS);
+        let mut client = connect(&door);
+        send(&mut client, "GET /long HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let answer = read_to_end(&mut client);
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(body.len() == 3_000_000 && body.bytes().all(|byte| byte == b'x'));
+    }
+
+    #[test]
+    fn a_ticket_takes_the_connection_over() {
+        let (door, redeemed) = open(LIMITS);
+        let mut client = connect(&door);
+        send(&mut client, &format!("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n{GET}"));
+        let (ticket, mut stream) = redeemed.recv().unwrap();
+        assert_eq!(ticket, 5);
+        assert_eq!(stream.read_timeout().unwrap(), None);
+        assert_eq!(stream.write_timeout().unwrap(), None);
+        assert!(stream.nodelay().unwrap());
+        assert_eq!(door.connections(), 0);
+
+        send(&mut stream, "data: {}\n\n");
+        drop(stream);
+        assert_eq!(read_to_end(&mut client), "data: {}\n\n");
+    }
+
+    #[test]
+    fn a_panic_takes_nobody_elses_place() {
+        let (door, _redeemed) = open(Limits { connections: 1, ..LIMITS });
+        for _ in 0..3 {
+            let mut client = connect(&door);
+            send(&mut client, "GET /panic HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(read_to_end(&mut client), "");
+            assert_eq!(door.connections(), 0);
+        }
+    }
+
+    #[test]
+    fn a_full_door_says_so_and_sheds_who_has_been_idle() {
+        let (door, _redeemed) = open(Limits { connections: 2, ..LIMITS });
+        let (mut idle, mut busy) = (connect(&door), connect(&door));
+        send(&mut idle, GET);
+        read_answer(&mut idle);
+        send(&mut busy, "GET");
+        wait_until(|| {
+            door.connections() == 2 && lock(&door.inside).values().any(|one| one.idle_since().is_none())
+        });
+
+        let mut turned_away = connect(&door);
+        let answer = read_to_end(&mut turned_away);
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("Retry-After: 2\r\n"), "{answer}");
+        assert_eq!(door.counts.refused.load(Ordering::Relaxed), 1);
+
+        // Both have been here for long, but one of them has a request under way.
+        wait_until(|| door.opened.elapsed() > SHED_AFTER * 2);
+        let mut let_in = connect(&door);
+        send(&mut let_in, GET);
+        assert!(read_answer(&mut let_in).starts_with("HTTP/1.1 200 "));
+        assert_eq!(read_to_end(&mut idle), "");
+        send(&mut busy, &GET[3..]);
+        assert!(read_answer(&mut busy).starts_with("HTTP/1.1 200 "));
+        assert_eq!(door.counts.shed.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_closed_door_lets_requests_finish() {
+        let (door, _redeemed) = open(LIMITS);
+        let (mut idle, mut busy) = (connect(&door), connect(&door));
+        send(&mut idle, GET);
+        read_answer(&mut idle);
+        send(&mut busy, "GET");
+        wait_until(|| {
+            door.connections() == 2 && lock(&door.inside).values().any(|one| one.idle_since().is_none())
+        });
+
+        door.close();
+        assert_eq!(read_to_end(&mut idle), "");
+        assert!(TcpStream::connect(door.address).is_err());
+        assert!(!door.drain(Instant::now()));
+
+        send(&mut busy, &GET[3..]);
+        let last = read_to_end(&mut busy);
+        assert!(last.starts_with("HTTP/1.1 200 ") && last.contains("\r\nConnection: close\r\n"), "{last}");
+        assert!(door.drain(Instant::now() + Duration::from_secs(10)));
+        door.close();
+    }
+
+    #[test]
+    fn without_descriptors_clients_are_told_and_later_served_again() {
+        // In a process of its own, for the others need their descriptors.
+        let tests = std::env::current_exe().unwrap();
+        let name = "door::tests::with_few_descriptors";
+        let output = Command::new(tests).args(["--ignored", "--exact", name]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    }
+
+    #[test]
+    #[ignore = "started by the test above, in a process of its own"]
+    fn with_few_descriptors() {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        let (door, _redeemed) = open(LIMITS);
+        let mut first = connect(&door);
+        send(&mut first, GET);
+        read_answer(&mut first);
+
+        // All that is left is taken, but for this test's own ends.
+        let ends: Vec<_> = (0..40).map(|_| connect_later()).collect();
+        setrlimit(Resource::Nofile, Rlimit { current: Some(200), maximum: Some(200) }).unwrap();
+        let taken: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        assert!(taken.len() > 10);
+
+        let mut clients = Vec::new();
+        for end in ends {
+            rustix::net::connect(&end, &door.address).unwrap();
+            let mut client = TcpStream::from(end);
+            client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            send(&mut client, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            let answer = read_to_end(&mut client);
+            // The acceptor was waiting for the first of them before the descriptors were taken.
+            let expected = if clients.is_empty() { "HTTP/1.1 200 " } else { "HTTP/1.1 503 " };
+            assert!(answer.starts_with(expected), "{answer}");
+            clients.push(client);
+        }
+        send(&mut first, GET);
+        assert!(read_answer(&mut first).starts_with("HTTP/1.1 200 "));
+
+        drop(taken);
+        let mut later = connect(&door);
+        send(&mut later, GET);
+        assert!(read_answer(&mut later).starts_with("HTTP/1.1 200 "));
+        assert!(door.counts.accept_errors.load(Ordering::Relaxed) > 0);
+    }
+
+    /// A socket whose descriptor is taken before it is connected.
+    fn connect_later() -> std::os::fd::OwnedFd {
+        use rustix::net::{AddressFamily, SocketType, socket};
+        socket(AddressFamily::INET, SocketType::STREAM, None).unwrap()
+    }
 }
