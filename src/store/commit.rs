@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::Store;
 use super::authors::author_id;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How long the next commit waits until the streams have begun to send what the last one brought: posts are not
 /// taken faster than they can be handed out. Bounded, lest a tail in trouble keep people from posting.
@@ -63,6 +63,15 @@ impl Store {
         }
     }
 
+    /// When the disk or the lock refused a batch, those who came meanwhile have waited for the same thing in vain:
+    /// they hear it too, rather than each batch waiting anew.
+    fn refuse_waiting(&self, error: &Error) {
+        let mut line = self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let drafts = mem::take(&mut line.drafts);
+        drop(line);
+        drafts.into_iter().for_each(|(_, then)| then(Err(error.clone())));
+    }
+
     /// All that wait by the time the streams have begun with the last batch; when nobody does, the line is free.
     fn next_batch(&self) -> Option<(Vec<Draft>, Vec<Then>)> {
         self.bell.wait_heard(FAN_OUT_PATIENCE);
@@ -80,7 +89,10 @@ impl Store {
         });
         match inserted {
             Ok(created) => created.into_iter().map(Ok).collect(),
-            Err(error) => drafts.iter().map(|_| Err(error.clone())).collect(),
+            Err(error) => {
+                self.refuse_waiting(&error);
+                drafts.iter().map(|_| Err(error.clone())).collect()
+            }
         }
     }
 }

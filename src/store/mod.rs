@@ -14,7 +14,8 @@ mod sessions;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
@@ -32,7 +33,7 @@ pub use scratch::Scratch;
 pub use sessions::StoredSession;
 
 /// How long a writer waits for another process that holds the write lock, before the person is asked to try again.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Connections that read at the same time: a read takes microseconds, so a few serve thousands of streams, and each
 /// one costs descriptors and a cache.
@@ -65,7 +66,7 @@ impl Store {
         schema::inspect(path)?;
         let mut writer = Connection::open(path).map_err(named)?;
         prepare(&writer).map_err(named)?;
-        writer.pragma_update(None, "journal_mode", "WAL").map_err(named)?;
+        enter_wal(&writer).map_err(named)?;
         schema::migrate(&mut writer).map_err(named)?;
         let epoch = "SELECT value FROM meta WHERE key = 'epoch'";
         let epoch = writer.query_row(epoch, [], |row| row.get(0)).map_err(named)?;
@@ -166,6 +167,24 @@ fn open_reader(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Sets the write-ahead log. Where two processes start on a new file at once, SQLite refuses the second without
+/// waiting, since both would wait for each other.
+fn enter_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(5))
+            }
+            result => return result,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
 /// What every connection is set to.
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -183,9 +202,7 @@ impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Error {
         let soon = Duration::from_secs(2);
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                Error::retry(503, i18n::ERR_BUSY_DATABASE, soon)
-            }
+            _ if is_busy(&error) => Error::retry(503, i18n::ERR_BUSY_DATABASE, soon),
             Some(ErrorCode::DiskFull) => Error::retry(507, i18n::ERR_DISK_FULL, soon * 5),
             Some(ErrorCode::ReadOnly) => Error::retry(503, i18n::ERR_READ_ONLY, soon * 5),
             _ => Error::internal(format!("database: {error}")),

@@ -43,15 +43,7 @@ pub fn inspect(path: &Path) -> Result<()> {
     }
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .map_err(|error| refuse(error.to_string()))?;
-    let number =
-        |pragma: &str| connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0));
-    let tables = "SELECT count(*) FROM sqlite_schema";
-    let (identity, version, tables) = number("application_id")
-        .and_then(|identity| Ok((identity, number("user_version")?)))
-        .and_then(|(identity, version)| {
-            Ok((identity, version, connection.query_row(tables, [], |row| row.get::<_, i64>(0))?))
-        })
-        .map_err(|error| refuse(sentence(&error)))?;
+    let (identity, version, tables) = identify(&connection).map_err(|error| refuse(sentence(&error)))?;
     if is_torn(path, &connection).map_err(|error| refuse(sentence(&error)))? {
         return Err(refuse("the database is damaged: its end is missing".to_owned()));
     }
@@ -64,6 +56,15 @@ pub fn inspect(path: &Path) -> Result<()> {
         ))),
         _ => Err(refuse("a database of another program".to_owned())),
     }
+}
+
+/// Application id, schema version and number of tables, all of one moment: another process may be making them.
+fn identify(connection: &Connection) -> rusqlite::Result<(i32, i32, i64)> {
+    let moment = connection.unchecked_transaction()?;
+    let identity = moment.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let version = moment.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let tables = moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok((identity, version, tables))
 }
 
 /// Whether the file is shorter than its own header says. To look for other damage would take reading all of it.

@@ -35,7 +35,7 @@ fn sources() -> Vec<(String, String)> {
 
 /// The code of a file without its unit tests and comments.
 fn code(text: &str) -> String {
-    let before_tests = text.split("#[cfg(test)]\nmod ").next().unwrap_or(text);
+    let before_tests = text.split("#[cfg(test)]\n").next().unwrap_or(text);
     let lines = before_tests.lines().filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
