@@ -250,3 +250,110 @@ fn is_open(stream: &Stream) -> bool {
         Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+
+    use rand::rngs::ChaCha12Rng;
+    use rand::{Rng, RngExt, SeedableRng};
+
+    use super::*;
+    use crate::live::{Pace, Start};
+    use crate::metrics::Metrics;
+    use crate::store::{Draft, Scratch};
+    use crate::visitor::session::Sessions;
+
+    const POSTERS: usize = 4;
+    const MESSAGES_EACH: usize = 150;
+    const READERS: usize = 12;
+
+    /// Opens a stream behind `cursor`, as a page does, and gives the reader's end.
+    fn open(live: &Arc<Live>, session: &Arc<Session>, cursor: i64) -> TcpStream {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let reader = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let socket = listener.accept().unwrap().0;
+        let (live, present) = (Arc::clone(live), live.presence.arrive(Arc::clone(session)));
+        std::thread::spawn(move || {
+            let start = Start { last_event_id: Some(cursor.to_string()), backlog: None };
+            let place = live.place().unwrap();
+            Stream::open(&live, socket, Format::Events, &start, present, place, false)
+                .unwrap()
+                .catch_up(&live);
+        });
+        reader
+    }
+
+    /// Reads whole events until the revision `last`, or until it has had enough; the revisions it was given.
+    fn read(mut reader: TcpStream, last: i64, enough: usize, mut pause: impl FnMut()) -> Vec<i64> {
+        let (mut text, mut seen) = (Vec::new(), Vec::new());
+        let mut piece = [0; 700]; // odd and small, so that events are cut everywhere
+        while seen.last() != Some(&last) && seen.len() < enough {
+            let length = reader.read(&mut piece).unwrap();
+            assert!(length > 0, "the stream ended after {:?}", seen.last());
+            text.extend_from_slice(&piece[..length]);
+            while let Some(end) = text.windows(2).position(|pair| pair == b"\n\n") {
+                let event: Vec<u8> = text.drain(..end + 2).collect();
+                let event = String::from_utf8(event).unwrap();
+                seen.extend(
+                    event
+                        .strip_prefix("id: ")
+                        .map(|rest| rest.split('\n').next().unwrap().parse::<i64>().unwrap()),
+                );
+            }
+            pause();
+        }
+        seen
+    }
+
+    /// Streams come, go, resume and read slowly while several post: each must see every revision once, in order.
+    #[test]
+    fn whoever_joins_whenever_sees_each_revision_once_in_order() {
+        let seed: u64 = rand::random();
+        eprintln!("seed {seed}"); // shown when the test fails
+        let scratch = Scratch::new("stress");
+        let pace =
+            Pace { poll: Duration::from_millis(50), heartbeat: Duration::from_secs(1), max_streams: 100 };
+        let bell = Arc::clone(&scratch.bell);
+        let (live, tail) =
+            Live::start(Arc::clone(&scratch.store), bell, Arc::new(Metrics::default()), pace).unwrap();
+        let sessions = Sessions::new(Arc::clone(&scratch.store));
+        let session = sessions.find(&sessions.sign_in("Puck", 0).unwrap(), 0).unwrap().unwrap();
+        let last = (POSTERS * MESSAGES_EACH) as i64;
+        std::thread::scope(|scope| {
+            for poster in 0..POSTERS {
+                let store = &scratch.store;
+                scope.spawn(move || {
+                    let mut random = ChaCha12Rng::seed_from_u64(seed ^ poster as u64);
+                    for _ in 0..MESSAGES_EACH {
+                        let content = "x".repeat(random.random_range(1..3_000));
+                        let draft = Draft { author: "Puck".to_owned(), content, client_id: None };
+                        store.create_message(draft, |created| drop(created.unwrap()));
+                    }
+                });
+            }
+            for reader in 0..READERS {
+                let (live, session) = (&live, &session);
+                scope.spawn(move || {
+                    let mut random = ChaCha12Rng::seed_from_u64(seed ^ (1_000 + reader as u64));
+                    let mut seen = Vec::new();
+                    while seen.last() != Some(&last) {
+                        let cursor = seen.last().copied().unwrap_or(0);
+                        let enough = random.random_range(1..200);
+                        let slowness = random.next_u32() % 3;
+                        let stream = open(live, session, cursor);
+                        seen.extend(read(stream, last, enough, || {
+                            if slowness == 0 {
+                                std::thread::yield_now();
+                            }
+                        }));
+                    }
+                    assert_eq!(seen, (1..=last).collect::<Vec<_>>());
+                });
+            }
+        });
+        live.close(tail, Instant::now() + Duration::from_secs(5));
+        assert_eq!(live.open_streams(), 0, "every stream has ended");
+    }
+}

@@ -8,6 +8,7 @@ use crate::bell::Bell;
 
 pub struct Scratch {
     pub store: Arc<Store>,
+    pub bell: Arc<Bell>,
     directory: PathBuf,
 }
 
@@ -15,8 +16,9 @@ impl Scratch {
     pub fn new(name: &str) -> Scratch {
         let directory = std::env::temp_dir().join(format!("parlor-unit-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
-        let store = Store::open(&directory.join("chat.db"), Arc::new(Bell::default())).unwrap();
-        Scratch { store: Arc::new(store), directory }
+        let bell = Arc::new(Bell::default());
+        let store = Store::open(&directory.join("chat.db"), Arc::clone(&bell)).unwrap();
+        Scratch { store: Arc::new(store), bell, directory }
     }
 
     pub fn path(&self) -> &Path {
