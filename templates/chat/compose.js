@@ -59,7 +59,7 @@ function showOutbox() {
       if (failed) part(item, 'state').append(make('button', { onclick: () => retry(letter) }, say('retry')));
     }
   });
-  sessionStorage.outbox = JSON.stringify(outbox.filter(({ failed }) => !failed).map(({ item, ...letter }) => letter));
+  sessionStorage.outbox = JSON.stringify(outbox, ['client_id', 'content']);
 }
 
 function retry(letter) {

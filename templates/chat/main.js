@@ -37,6 +37,7 @@ onhashchange = () => {
   const id = /^#m(\d+)$/.exec(location.hash)?.[1];
   if (id) goToMessage(id);
 };
+byId('leave').onsubmit = () => sessionStorage.clear();
 ononline = connect;
 onpagehide = () => stream.close(); // the back button's cache takes no open stream
 onpageshow = ({ persisted }) => persisted && connect();

@@ -16,7 +16,7 @@ function showPresence({ online, count }) {
 
 function rowOf(name) {
   const button = make('button', { className: `name ${hueOf(name)}`, title: name }, make('bdi', {}, name));
-  if (!rows.has(name)) rows.set(name, make('li', {}, button, name === me ? say('you') : ''));
+  if (!rows.has(name)) rows.set(name, make('li', {}, button, name === me ? make('small', {}, say('you')) : ''));
   return rows.get(name);
 }
 
