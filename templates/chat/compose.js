@@ -14,7 +14,7 @@ let editing = 0; // the id of the message being edited
 let typedAt = 0;
 
 function post(path, fields) {
-	// A sign-in in another tab renews the cookie's token; the one in this page is then old.
+	// Another tab's sign-in renews the token in the cookie; the page's is then old.
 	const token = /\bcsrftoken=([^;]+)/.exec(document.cookie)?.[1] ?? form.csrfmiddlewaretoken.value;
 	return fetch(path, {
 		method: 'POST',
@@ -24,7 +24,7 @@ function post(path, fields) {
 	}).catch(() => null);
 }
 
-// Why the server refused; without a session there is only the lobby, where the draft is kept.
+// Why the server refused. Without a session there is only the lobby; the tab keeps the draft.
 async function reasonOf(answer) {
 	if (answer?.status === 403 && await sessionLost()) location.assign('/lobby/');
 	const told = await answer?.json().catch(() => null);
@@ -47,7 +47,7 @@ function send() {
 	deliver();
 }
 
-// Each letter stands at the end of the log and says how it is doing.
+// Each letter stands at the end of the log, with how it is doing.
 function showOutbox() {
 	holdStill(() => {
 		for (const letter of outbox) {
@@ -78,11 +78,12 @@ async function deliver() {
 	const told = answer?.ok && await answer.json().catch(() => ({}));
 	posting = false;
 	if (told) settle(letter, told);
-	// Out of reach, too fast or too busy: it waits, though not when the stream is back sooner.
-	else if (!answer || answer.status === 429 || answer.status > 500) {
-		return setTimeout(deliver, 1000 * (answer?.headers.get('Retry-After') ?? 3));
-	} else letter.failed = await reasonOf(answer);
 	flush();
+	// Out of reach, too fast or too busy: it waits, or until the stream is back.
+	if (!answer || answer.status === 429 || answer.status > 500) {
+		return setTimeout(deliver, 1000 * (answer?.headers.get('Retry-After') ?? 3));
+	}
+	if (!told) letter.failed = await reasonOf(answer);
 	deliver();
 }
 
@@ -95,7 +96,7 @@ function settle(letter, { id, created_at }) {
 	});
 }
 
-// Asks for a change, which then comes by the stream to everybody; true when it was made.
+// Asks for a change, which comes by the stream as everybody's does.
 async function change(id, what, fields) {
 	const answer = await post(`/messages/${id}/${what}/`, fields);
 	if (!answer?.ok) complain(await reasonOf(answer));
@@ -127,7 +128,7 @@ function onInput() {
 	byId('counter').textContent = left > COUNTED ? '' : say('left', { n: left });
 }
 
-// Characters as the server counts them: many an emoji is two of the string's own.
+// Characters as the server counts them: an emoji may be two of the string's own.
 function lengthOf(text) {
 	return text.length < LIMIT - COUNTED ? text.length : [...text].length;
 }

@@ -12,7 +12,7 @@ let lostAt = 0; // 0 while the stream is live
 let nextTry = 0; // when the next try is due; 0 while one is under way
 let timer = 0;
 let parked = false;
-let full = false;
+let reason = 'reconnecting';
 
 const events = {
 	message: receive,
@@ -29,7 +29,7 @@ const events = {
 		older.hidden = newer.hidden = true;
 	},
 	full() {
-		full = true;
+		reason = 'full';
 		comeBack(FULL_MS);
 	},
 	// A browser has six connections for all its tabs: the oldest hidden one gives its own up.
@@ -64,15 +64,15 @@ function connect() {
 }
 
 function greet({ epoch, you }) {
-	// Another database, or another name by another tab's sign-in: this page is not the right one.
+	// Another database, or another name by another tab's sign-in.
 	if (epoch !== page.epoch || you !== me) return location.reload();
 	tries = lostAt = 0;
-	full = false;
+	reason = 'reconnecting';
 	showConnection();
 	deliver();
 }
 
-// The page keeps the pauses itself: it can say when, and no two come back at the same moment.
+// The page keeps the pauses itself: it can say when, and no two come at once.
 function comeBack(pause = Math.min(LONGEST_MS, 1000 * 1.7 ** tries) * (0.75 + Math.random() / 2)) {
 	stream.close();
 	tries += 1;
@@ -84,27 +84,20 @@ function comeBack(pause = Math.min(LONGEST_MS, 1000 * 1.7 ** tries) * (0.75 + Ma
 
 // Only the server can say so; one out of reach does not.
 async function sessionLost() {
-	const answer = await fetch('/messages/?limit=1', { headers: { Accept: 'application/json' } }).catch(() => null);
-	return answer?.status === 403;
+	return (await ask({ limit: 1 }))?.status === 403;
 }
 
 function showConnection() {
 	const wait = Math.ceil((nextTry - Date.now()) / 1000);
-	const sentence = say(full ? 'full' : 'reconnecting');
-	byId('connection').hidden = !lostAt || (!full && Date.now() - lostAt < QUIET_MS);
+	byId('connection').hidden = !lostAt || Date.now() - lostAt < QUIET_MS;
 	// Written only when it changes, since it is read out; the countdown is not.
-	if (byId('status').textContent !== sentence) byId('status').textContent = sentence;
+	if (byId('status').textContent !== say(reason)) byId('status').textContent = say(reason);
 	byId('countdown').textContent = wait > 0 ? say('next_try', { n: wait }) : '';
 }
 
-// Silence for two and a half heartbeats: the stream is dead, whatever the browser thinks.
+// A stream that has been silent for this long is dead, whatever the browser thinks.
 function watch() {
 	if (parked) return;
 	if (lostAt) showConnection();
 	if (!nextTry && Date.now() - heardAt > 2.5 * page.heartbeat) connect();
-}
-
-// Called when the tab is seen again: a machine that slept has missed its timers.
-function lookAgain() {
-	if (parked || lostAt || Date.now() - heardAt > page.heartbeat) connect();
 }

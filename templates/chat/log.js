@@ -17,6 +17,7 @@ let newest = 0; // the highest message id met, shown or not
 let unseenAfter = Infinity; // the unread line stands before the first message beyond this id
 let missed = 0; // messages that came while the reader was further up
 let arrived = []; // messages that wait for the next frame
+let due = 0; // that frame
 let loading = false;
 
 const messages = () => [...list.children];
@@ -26,7 +27,7 @@ const part = (item, name) => item.querySelector(`.${name}`);
 const topOf = (item) => item?.getBoundingClientRect().top;
 const atEnd = () => newer.hidden && -scroller.scrollTop <= NEAR_END;
 
-// Brings what the server rendered to life: text enriched, times in the reader's zone.
+// Brings to life what the server rendered.
 function enliven(item) {
 	const time = part(item, 'when').firstChild;
 	item.number = Number(item.id.slice(1)) || Infinity; // what is still being sent stays last
@@ -47,10 +48,9 @@ function write(item, content) {
 
 function build({ id, author__name: name, content, created_at, edited }) {
 	const item = blank.cloneNode(true);
-	item.className = `message ${hueOf(name)}`;
 	item.id = id ? `m${id}` : '';
-	if (name === me) item.classList.add('mine');
-	else part(item, 'more').remove();
+	item.className = `message ${hueOf(name)} ${name === me ? 'mine' : ''}`;
+	if (name !== me) part(item, 'more').remove();
 	sign(item, name);
 	part(item, 'when').href = `#m${id}`;
 	part(item, 'when').firstChild.dateTime = created_at;
@@ -71,7 +71,7 @@ function rename({ from, to }) {
 	}
 }
 
-// A message may come twice: one that is here already is only brought up to date.
+// A message may come twice; one that is here is brought up to date.
 function upsert(message) {
 	if (itemOf(message.id)) return message.edited && rewrite(message);
 	const item = build(message);
@@ -96,8 +96,7 @@ function strikeOut({ id }) {
 
 // Day lines, the unread line and groups follow from the messages alone.
 function arrange() {
-	let before;
-	let unread;
+	let before, unread;
 	for (const item of messages()) {
 		const newDay = before?.at.toDateString() !== item.at.toDateString();
 		const begins = !unread && item.number > unseenAfter && item.author !== me;
@@ -109,7 +108,7 @@ function arrange() {
 	}
 }
 
-// A line above a message, or none. Written only when it changes, since it is read out.
+// A line above a message, or none; written only when it changes, since it is read out.
 function writeLine(item, kind, text) {
 	const line = part(item, kind);
 	if (line?.textContent === text) return;
@@ -117,7 +116,7 @@ function writeLine(item, kind, text) {
 	if (text) item.prepend(make('h2', { className: kind }, text));
 }
 
-// Makes a change and keeps the view where it is: at the end, or on the message being read.
+// Keeps the view at the end, or on the message being read.
 function holdStill(change) {
 	const end = atEnd();
 	const edge = topOf(scroller);
@@ -141,15 +140,15 @@ function empty() {
 	older.hidden = false;
 }
 
-// The stream may bring thousands at once: they are put in together, once a frame.
+// Thousands may come at once: they are put in together, once a frame.
 function receive(message) {
-	if (arrived.push(message) > 1) return;
-	if (document.hidden) setTimeout(flush, 50);
-	else requestAnimationFrame(flush);
+	arrived.push(message);
+	due ||= document.hidden ? setTimeout(flush, 50) : requestAnimationFrame(flush);
 }
 
 function flush() {
-	// My own message may overtake the answer to its post, which tells its id: it waits for that.
+	due = 0;
+	// My own message waits for the answer to its post, which tells its id.
 	const batch = arrived.filter(({ author__name: name }) => !posting || name !== me);
 	arrived = arrived.filter((message) => !batch.includes(message));
 	const away = !atEnd();
@@ -161,23 +160,23 @@ function flush() {
 	}
 	if (!batch.length || !newer.hidden) return showJump();
 	holdStill(() => {
-		// After a long absence only the newest fit, and the old ones do not join on to them.
+		// Only the newest fit, and the old ones do not join on to them.
 		if (batch.length > ROOM) empty();
 		batch.slice(-ROOM).forEach(upsert);
 		trim(away);
 	});
 }
 
-// Messages from the server's history; nothing when it cannot be asked.
-async function ask(query) {
-	const answer = await fetch(`/messages/?${new URLSearchParams(query)}`, { headers: { Accept: 'application/json' } }).catch(() => null);
-	return answer?.ok ? answer.json() : null;
+// The answer, or nothing when the server is out of reach.
+function ask(query) {
+	return fetch(`/messages/?${new URLSearchParams(query)}`).catch(() => {});
 }
 
 // Puts history in. It is not news: a screen reader is not told.
 async function load(query, change) {
-	const found = await ask(query);
-	if (!found) return;
+	const answer = await ask(query);
+	if (!answer?.ok) return;
+	const found = await answer.json();
 	list.ariaLive = 'off';
 	holdStill(() => {
 		change(found);
@@ -207,13 +206,13 @@ async function goToEnd() {
 		const met = newest;
 		found = await load({ limit: STEP }, () => {
 			empty();
-			newer.hidden = met === newest; // else one came in between, and it is loaded once more
+			newer.hidden = met === newest; // else one came in between: once more
 		});
 	}
 	scroller.scrollTop = 0;
 }
 
-// Shows a message wherever in the history it is, with what stands around it.
+// Shows a message, wherever in the history it is.
 async function goToMessage(id) {
 	if (!itemOf(id)) await load({ around: id, limit: STEP }, () => {
 		empty();

@@ -1,15 +1,16 @@
 // The start: the page as the server sent it comes to life, and then the stream opens.
 
-// What pressing each thing does; links and forms among them work without the script as well.
+// What pressing each thing does; the links and forms work without it as well.
 const presses = {
 	'#older': () => extend(true),
 	'#newer, #jump': goToEnd,
 	'#cancel': () => edit(0),
 	'#close': closeSearch,
-	'#more': () => search(more.value),
+	'#more': () => search({ before: more.value }),
 	'#found a': ({ hash }) => (closeSearch(), goToMessage(hash.slice(2))),
 	'#try': connect,
-	'#sound, #notify': toggle,
+	'#sound': toggleSound,
+	'#notify': toggleNotify,
 	'.name': ({ title }) => mention(title),
 	'.edit': (link) => edit(itemAt(link).number, itemAt(link).text),
 	'.delete': (button) => change(itemAt(button).number, 'delete'),
@@ -30,7 +31,8 @@ document.onclick = (event) => {
 document.onvisibilitychange = () => {
 	flush();
 	forgetUnread();
-	if (!document.hidden) lookAgain();
+	// A machine that slept has missed its timers.
+	if (!document.hidden && (parked || lostAt || Date.now() - heardAt > page.heartbeat)) connect();
 };
 
 onhashchange = () => {

@@ -12,8 +12,9 @@ let searchTimer = 0;
 async function search(before) {
 	const text = field.value.trim();
 	if (!text) return closeSearch();
-	const hits = await ask(before ? { q: text, before } : { q: text });
-	if (!hits || text !== field.value.trim()) return;
+	const answer = await ask({ q: text, ...before });
+	if (!answer?.ok || text !== field.value.trim()) return;
+	const hits = await answer.json();
 	if (!before) found.replaceChildren();
 	found.append(...hits.map((hit) => resultOf(hit, text)));
 	more.hidden = hits.length < STEP;

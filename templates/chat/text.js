@@ -2,9 +2,9 @@
 
 const page = document.body.dataset;
 const texts = JSON.parse(byId('texts').textContent);
-const language = document.documentElement.lang.slice(0, 2);
+const { lang } = document.documentElement;
 // A British reader of the English page keeps British dates.
-const locale = navigator.languages.find((one) => one.startsWith(language)) ?? language;
+const locale = navigator.language.startsWith(lang.slice(0, 2)) ? navigator.language : lang;
 
 let me = page.me;
 
@@ -23,7 +23,7 @@ function say(key, values) {
 	return texts[key].replace(/\{(\w+)\}/g, (_, gap) => values[gap]);
 }
 
-// Fenced code, code in a line, or a link. The stop after a link is not part of it, nor a bracket opened before it.
+// Fenced code, code in a line, or a link, without the stop or the bracket that may follow it.
 const PIECES = /```(?:[\w+-]*\n)?([^]+?)```|`([^`\n]+)`|https?:\/\/(?:\([^\s()]*\)|[^\s()<>"`，。、；：！？（）《》「」])+(?<![.,;:!?'*])/gi;
 const EMOJI_ONLY = /^(?:\p{RGI_Emoji}\s*){1,12}$/v;
 
@@ -41,7 +41,7 @@ function writeContent(element, content) {
 	element.classList.toggle('emoji', content.length < 120 && EMOJI_ONLY.test(content.trim()));
 }
 
-// FNV-1a over the name's bytes, as the server has it.
+// FNV-1a, as the server has it.
 function hueOf(name) {
 	let hash = 0x811c9dc5;
 	for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
@@ -59,7 +59,7 @@ function dayName(date) {
 	return date.toDateString() === day.toDateString() ? say('yesterday') : calendar.format(date);
 }
 
-// With an @ any name counts; without, one of three letters or more that stands as a word.
+// With an @ any name counts; without, one of three letters or more.
 function namesMe(content) {
 	const name = me.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 	return new RegExp(`(?<![\\p{L}\\p{N}])@${me.length > 2 ? '?' : ''}${name}(?![\\p{L}\\p{N}])`, 'iu').test(content);

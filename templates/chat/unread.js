@@ -1,4 +1,4 @@
-// Unread: what came while nobody looked, told by the title, the icon and, if wanted, a sound or a notification.
+// Unread: what came while nobody looked, told by title and icon, by sound or notification where wanted.
 
 const plainTitle = document.title;
 
@@ -49,17 +49,16 @@ function announce(name, content) {
 	}
 }
 
-async function mayNotify() {
+async function toggleNotify() {
 	const allowed = isSecureContext && await Notification.requestPermission() === 'granted';
 	byId('why').textContent = allowed ? '' : say(isSecureContext ? 'denied' : 'insecure');
-	return allowed;
+	localStorage.notify = allowed && !localStorage.notify ? 'on' : '';
+	showSwitches();
 }
 
-// A switch kept on this device.
-async function toggle({ id }) {
-	const allowed = localStorage[id] || id === 'sound' || await mayNotify();
-	localStorage[id] = allowed && !localStorage[id] ? 'on' : '';
-	if (localStorage.sound && id === 'sound') chime();
+function toggleSound() {
+	localStorage.sound = localStorage.sound ? '' : 'on';
+	if (localStorage.sound) chime();
 	showSwitches();
 }
 
