@@ -4,4 +4,4 @@ const field = document.getElementById('username');
 
 field.value ||= localStorage.name ?? '';
 field.onfocus = () => field.select();
-document.getElementById('kept').hidden = !sessionStorage.draft;
+document.getElementById('kept').hidden = !sessionStorage.draft && !(sessionStorage.outbox?.length > 2);

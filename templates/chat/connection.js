@@ -12,99 +12,92 @@ let lostAt = 0; // 0 while the stream is live
 let nextTry = 0; // when the next try is due; 0 while one is under way
 let timer = 0;
 let parked = false;
-let full = false;
+let reason = 'reconnecting';
 
 const events = {
-  message: receive,
-  hello: greet,
-  edited: (change) => holdStill(() => rewrite(change)),
-  deleted: (change) => holdStill(() => strikeOut(change)),
-  renamed: (change) => holdStill(() => rename(change)),
-  presence: showPresence,
-  typing: showTyping,
-  ping() {},
-  reset() {
-    empty();
-    newest = 0;
-    older.hidden = newer.hidden = true;
-  },
-  full() {
-    full = true;
-    comeBack(FULL_MS);
-  },
-  // A browser has six connections for all its tabs: the oldest hidden one gives its own up.
-  parked() {
-    parked = document.hidden;
-    if (parked) stream.close();
-  },
+	message: receive,
+	hello: greet,
+	edited: (change) => holdStill(() => rewrite(change)),
+	deleted: (change) => holdStill(() => strikeOut(change)),
+	renamed: (change) => holdStill(() => rename(change)),
+	presence: showPresence,
+	typing: showTyping,
+	ping() {},
+	reset() {
+		empty();
+		newest = 0;
+		older.hidden = newer.hidden = true;
+	},
+	full() {
+		reason = 'full';
+		comeBack(FULL_MS);
+	},
+	// A browser has six connections for all its tabs: the oldest hidden one gives its own up.
+	parked() {
+		parked = document.hidden;
+		if (parked) stream.close();
+	},
 };
 
 function connect() {
-  stream?.close();
-  clearTimeout(timer);
-  parked = false;
-  nextTry = 0;
-  heardAt = Date.now();
-  lostAt ||= heardAt;
-  const own = stream = new EventSource(`/stream-chat-messages/?last_event_id=${cursor}&tab=1`);
-  for (const [type, act] of Object.entries(events)) {
-    own.addEventListener(type, ({ data, lastEventId }) => {
-      heardAt = Date.now();
-      cursor = lastEventId || cursor;
-      if (act !== receive) flush(); // what happens to a message happens after it has come
-      act(JSON.parse(data));
-    });
-  }
-  own.onerror = async () => {
-    const refused = own.readyState === EventSource.CLOSED;
-    own.close();
-    if (refused && await sessionLost()) location.assign('/lobby/');
-    else if (own === stream) comeBack();
-  };
+	stream?.close();
+	clearTimeout(timer);
+	parked = false;
+	nextTry = 0;
+	heardAt = Date.now();
+	lostAt ||= heardAt;
+	const own = stream = new EventSource(`/stream-chat-messages/?last_event_id=${cursor}&tab=1`);
+	for (const [type, act] of Object.entries(events)) {
+		own.addEventListener(type, ({ data, lastEventId }) => {
+			heardAt = Date.now();
+			cursor = lastEventId || cursor;
+			if (act !== receive) flush(); // what happens to a message happens after it has come
+			act(JSON.parse(data));
+		});
+	}
+	own.onerror = async () => {
+		const refused = own.readyState === EventSource.CLOSED;
+		own.close();
+		if (refused && await sessionLost()) location.assign('/lobby/');
+		else if (own === stream) comeBack();
+	};
 }
 
 function greet({ epoch, you }) {
-  // Another database, or another name by another tab's sign-in: this page is not the right one.
-  if (epoch !== page.epoch || you !== me) return location.reload();
-  tries = lostAt = 0;
-  full = false;
-  showConnection();
-  deliver();
+	// Another database, or another name by another tab's sign-in.
+	if (epoch !== page.epoch || you !== me) return location.reload();
+	tries = lostAt = 0;
+	reason = 'reconnecting';
+	showConnection();
+	deliver();
 }
 
-// The page keeps the pauses itself: it can say when, and no two come back at the same moment.
+// The page keeps the pauses itself: it can say when, and no two come at once.
 function comeBack(pause = Math.min(LONGEST_MS, 1000 * 1.7 ** tries) * (0.75 + Math.random() / 2)) {
-  stream.close();
-  tries += 1;
-  lostAt ||= Date.now();
-  nextTry = Date.now() + pause;
-  timer = setTimeout(connect, pause);
-  showConnection();
+	stream.close();
+	tries += 1;
+	lostAt ||= Date.now();
+	nextTry = Date.now() + pause;
+	timer = setTimeout(connect, pause);
+	showConnection();
 }
 
 // Only the server can say so; one out of reach does not.
 async function sessionLost() {
-  const answer = await fetch('/messages/?limit=1', { headers: { Accept: 'application/json' } }).catch(() => null);
-  return answer?.status === 403;
+	return (await ask({ limit: 1 }))?.status === 403;
 }
 
 function showConnection() {
-  const wait = Math.ceil((nextTry - Date.now()) / 1000);
-  const sentence = say(full ? 'full' : 'reconnecting');
-  byId('connection').hidden = !lostAt || (!full && Date.now() - lostAt < QUIET_MS);
-  // Written only when it changes, since it is read out; the countdown is not.
-  if (byId('status').textContent !== sentence) byId('status').textContent = sentence;
-  byId('countdown').textContent = wait > 0 ? say('next_try', { n: wait }) : '';
+	const wait = Math.ceil((nextTry - Date.now()) / 1000);
+	byId('connection').hidden = !lostAt || Date.now() - lostAt < QUIET_MS;
+	// Written only when it changes, since it is read out; the countdown is not.
+	if (byId('status').textContent !== say(reason)) byId('status').textContent = say(reason);
+	byId('countdown').textContent = wait > 0 ? say('next_try', { n: wait }) : '';
 }
 
-// Silence for two and a half heartbeats: the stream is dead, whatever the browser thinks.
+// A stream that has been silent for this long is dead, whatever the browser thinks.
 function watch() {
-  if (parked) return;
-  if (lostAt) showConnection();
-  if (!nextTry && Date.now() - heardAt > 2.5 * page.heartbeat) connect();
-}
-
-// Called when the tab is seen again: a machine that slept has missed its timers.
-function lookAgain() {
-  if (parked || lostAt || Date.now() - heardAt > page.heartbeat) connect();
+	if (parked) return;
+	if (lostAt) showConnection();
+	if (!nextTry && Date.now() - heardAt > 2.5 * page.heartbeat) connect();
 }

@@ -1,4 +1,4 @@
-// Unread: what came while nobody looked, told by the title, the icon and, if wanted, a sound or a notification.
+// Unread: what came while nobody looked, told by title and icon, by sound or notification where wanted.
 
 const plainTitle = document.title;
 
@@ -8,64 +8,63 @@ let player;
 
 // Somebody else's message has come for the first time.
 function notice({ author__name: name, content }) {
-  typing.delete(name);
-  writeTyping();
-  if (!document.hidden) return;
-  unread += 1;
-  mentions += namesMe(content);
-  showUnread();
-  if (localStorage.sound) chime();
-  if (localStorage.notify) announce(name, content);
+	typing.delete(name);
+	writeTyping();
+	if (!document.hidden) return;
+	unread += 1;
+	mentions += namesMe(content);
+	showUnread();
+	if (localStorage.sound) chime();
+	if (localStorage.notify) announce(name, content);
 }
 
 function showUnread() {
-  document.title = `${unread ? `(${unread}${mentions ? `, @${mentions}` : ''}) ` : ''}${plainTitle}`;
-  byId('icon').href = `/static/favicon${unread ? '-unread' : ''}.svg`;
+	document.title = `${unread ? `(${unread}${mentions ? `, @${mentions}` : ''}) ` : ''}${plainTitle}`;
+	byId('icon').href = `/static/favicon${unread ? '-unread' : ''}.svg`;
 }
 
 function forgetUnread() {
-  if (document.hidden) unseenAfter = newest;
-  unread = mentions = 0;
-  showUnread();
-  holdStill(arrange);
+	if (document.hidden) unseenAfter = newest;
+	unread = mentions = 0;
+	showUnread();
+	holdStill(arrange);
 }
 
 // A soft note; made here, it needs no file.
 function chime() {
-  player ??= new AudioContext();
-  const note = new OscillatorNode(player, { frequency: 720 });
-  const level = new GainNode(player, { gain: 0.1 });
-  level.gain.setTargetAtTime(0, player.currentTime + 0.06, 0.06);
-  note.connect(level).connect(player.destination);
-  note.start();
-  note.stop(player.currentTime + 0.5);
+	player ??= new AudioContext();
+	const note = new OscillatorNode(player, { frequency: 720 });
+	const level = new GainNode(player, { gain: 0.1 });
+	level.gain.setTargetAtTime(0, player.currentTime + 0.06, 0.06);
+	note.connect(level).connect(player.destination);
+	note.start();
+	note.stop(player.currentTime + 0.5);
 }
 
 function announce(name, content) {
-  try {
-    new Notification(name, { body: content.slice(0, 200), tag: 'chat' }).onclick = () => focus();
-  } catch {
-    localStorage.notify = ''; // some phones allow it to service workers only
-  }
+	try {
+		new Notification(name, { body: content.slice(0, 200), tag: 'chat' }).onclick = () => focus();
+	} catch {
+		localStorage.notify = ''; // some phones allow it to service workers only
+	}
 }
 
-async function mayNotify() {
-  const allowed = isSecureContext && await Notification.requestPermission() === 'granted';
-  byId('why').textContent = allowed ? '' : say(isSecureContext ? 'denied' : 'insecure');
-  return allowed;
+async function toggleNotify() {
+	const allowed = isSecureContext && await Notification.requestPermission() === 'granted';
+	byId('why').textContent = allowed ? '' : say(isSecureContext ? 'denied' : 'insecure');
+	localStorage.notify = allowed && !localStorage.notify ? 'on' : '';
+	showSwitches();
 }
 
-// A switch kept on this device.
-async function toggle({ id }) {
-  const allowed = localStorage[id] || id === 'sound' || await mayNotify();
-  localStorage[id] = allowed && !localStorage[id] ? 'on' : '';
-  if (localStorage.sound && id === 'sound') chime();
-  showSwitches();
+function toggleSound() {
+	localStorage.sound = localStorage.sound ? '' : 'on';
+	if (localStorage.sound) chime();
+	showSwitches();
 }
 
 function showSwitches() {
-  for (const id of ['sound', 'notify']) {
-    byId(id).hidden = false;
-    byId(id).ariaPressed = String(Boolean(localStorage[id]));
-  }
+	for (const id of ['sound', 'notify']) {
+		byId(id).hidden = false;
+		byId(id).ariaPressed = String(Boolean(localStorage[id]));
+	}
 }
