@@ -12,8 +12,8 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use crate::support::{Answer, Launch, TempDir, TestServer, program, until, within};
 
-/// What a post may take to be refused while another process holds the lock.
-const REFUSED_WITHIN: Duration = Duration::from_secs(15);
+/// What a post may take to be refused while another process holds the lock: the page gives up after twenty seconds.
+const REFUSED_WITHIN: Duration = Duration::from_secs(18);
 
 /// Fails unless this is a refusal that says what is wrong and when to come back: the application in JSON, the door,
 /// which knows nothing of it, in plain text.

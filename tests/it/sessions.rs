@@ -156,3 +156,15 @@ fn bytes_that_are_not_utf8_in_a_cookie_lock_nobody_out() {
     raw.send(format!("; sessionid={}\r\n\r\n", alice.cookie("sessionid").unwrap()));
     raw.answer().expect(200);
 }
+
+#[test]
+fn the_database_keeps_no_token_that_opens_a_session() {
+    let mut server = TestServer::start_new();
+    let token = server.sign_in("Alice").cookie("sessionid").unwrap().to_owned();
+    server.terminate();
+    let file = std::fs::read(server.db()).expect("the database can be read");
+    assert!(
+        !file.windows(token.len()).any(|window| window == token.as_bytes()),
+        "a stolen file opens no session"
+    );
+}

@@ -40,14 +40,15 @@ pub struct Launch {
     flags: Vec<OsString>,
     settings: Vec<(String, String)>,
     db: Option<PathBuf>,
-    descriptors: Option<u32>,
+    /// A shell's command that takes something away before the program starts.
+    limit: Option<String>,
     user: Option<u32>,
 }
 
 impl Launch {
     pub fn new() -> Launch {
         let settings = vec![("PARLOR_RATE".into(), "0".into())];
-        Launch { flags: Vec::new(), settings, db: None, descriptors: None, user: None }
+        Launch { flags: Vec::new(), settings, db: None, limit: None, user: None }
     }
 
     pub fn flags<S: AsRef<OsStr>>(mut self, flags: &[S]) -> Launch {
@@ -68,13 +69,15 @@ impl Launch {
 
     /// At most so many descriptors, soft and hard.
     pub fn descriptors(mut self, limit: u32) -> Launch {
-        self.descriptors = Some(limit);
+        self.limit = Some(format!("ulimit -n {limit}"));
         self
     }
 
-    /// Runs as this user; only root can ask for that.
-    pub fn user(mut self, id: u32) -> Launch {
-        self.user = Some(id);
+    /// Runs as a user of its own who may have at most so many threads; only root can ask for that.
+    pub fn threads_of(mut self, user: u32, limit: u32) -> Launch {
+        self.user = Some(user);
+        // Shells do not agree on the letter.
+        self.limit = Some(format!("{{ ulimit -u {limit} || ulimit -p {limit}; }} 2>/dev/null"));
         self
     }
 
@@ -217,15 +220,17 @@ impl TestServer {
     }
 
     fn command(&self) -> Command {
-        let mut command = match (self.launch.descriptors, self.launch.user) {
-            (Some(limit), _) => {
+        let program = match self.launch.user {
+            Some(_) => self.dir.join("parlor"),
+            None => PathBuf::from(env!("CARGO_BIN_EXE_parlor")),
+        };
+        let mut command = match &self.launch.limit {
+            Some(limit) => {
                 let mut shell = Command::new("sh");
-                let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
-                shell.args(["-c", &script, env!("CARGO_BIN_EXE_parlor")]);
+                shell.args(["-c", &format!("{limit} && exec \"$0\" \"$@\"")]).arg(program);
                 shell
             }
-            (_, Some(_)) => Command::new(self.dir.join("parlor")),
-            _ => Command::new(env!("CARGO_BIN_EXE_parlor")),
+            None => Command::new(program),
         };
         if let Some(user) = self.launch.user {
             command.uid(user).gid(user);
