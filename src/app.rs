@@ -1,44 +1,56 @@
 //! Everything that pages share, built once and passed as `&App`.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::config::Config;
+use crate::door::Door;
 use crate::error::Result;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::pages::Views;
 use crate::store::Store;
+use crate::visitor::admins::Admins;
 use crate::visitor::rate::Buckets;
-use crate::visitor::session::{Session, Sessions};
+use crate::visitor::session::{self, Session, Sessions};
 
 pub struct App {
     pub config: Config,
     pub store: Arc<Store>,
     pub live: Arc<Live>,
     pub sessions: Arc<Sessions>,
+    pub admins: Admins,
     pub rates: Rates,
     pub views: Views,
     pub metrics: Arc<Metrics>,
     /// What this machine calls itself.
     pub own_name: String,
     pub started: Instant,
+    /// The same in seconds since 1970.
+    pub started_at: i64,
+    /// The door, once it is open.
+    pub door: OnceLock<Arc<Door>>,
 }
 
 impl App {
-    pub fn new(config: Config, store: Arc<Store>, live: Arc<Live>, metrics: Arc<Metrics>) -> App {
-        App {
+    /// # Errors
+    /// The administrators' token cannot be read.
+    pub fn new(config: Config, store: Arc<Store>, live: Arc<Live>, metrics: Arc<Metrics>) -> Result<App> {
+        Ok(App {
             sessions: Arc::new(Sessions::new(Arc::clone(&store))),
+            admins: Admins::new(Arc::clone(&store), config.admin_token_file.as_deref())?,
             rates: Rates::new(config.rate),
             views: Views::new(),
             own_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             started: Instant::now(),
+            started_at: session::now(),
+            door: OnceLock::new(),
             config,
             store,
             live,
             metrics,
-        }
+        })
     }
 
     /// Ends a session with all its streams; its name is free at once.
@@ -47,6 +59,14 @@ impl App {
         self.live.presence.forget(session);
         self.live.sweep();
         Ok(())
+    }
+
+    /// Lets go of sessions that were ended or renamed in the table, known by their fingerprints: their streams end at
+    /// once, and come back to what the table now says.
+    pub fn forget_sessions(&self, fingerprints: &[String]) {
+        fingerprints.iter().for_each(|fingerprint| self.sessions.forget(fingerprint));
+        self.live.presence.forget_all(fingerprints);
+        self.live.sweep();
     }
 }
 
@@ -60,6 +80,8 @@ pub struct Rates {
     pub sign_ins: Buckets<IpAddr>,
     /// Passphrases tried by peer.
     pub guesses: Buckets<IpAddr>,
+    /// Administrators' tokens tried by peer.
+    pub admins: Buckets<IpAddr>,
 }
 
 /// Visitors whose buckets are kept; beyond it, the fullest go first.
@@ -73,6 +95,7 @@ impl Rates {
             typing: Buckets::new(2, 0.5, BUCKETS),
             sign_ins: Buckets::new(60, 2.0, BUCKETS),
             guesses: Buckets::new(20, 0.2, BUCKETS),
+            admins: Buckets::new(10, 0.1, BUCKETS),
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct Config {
     pub hosts: Vec<String>,
     pub trusted_proxy: bool,
     pub max_streams: Option<usize>,
+    /// Holds the administrators' token, where it is fixed.
+    pub admin_token_file: Option<PathBuf>,
     /// Posts a second for each session; 0 is no limit.
     pub rate: u32,
     pub poll: Duration,
@@ -56,6 +58,7 @@ impl Default for Config {
             hosts: Vec::new(),
             trusted_proxy: false,
             max_streams: None,
+            admin_token_file: None,
             rate: 2,
             poll: Duration::from_millis(250),
             heartbeat: Duration::from_secs(15),
@@ -86,6 +89,7 @@ const FLAGS: &[Flag] = &[
     flag(None, "db", "FILE", "the database; created when missing [chat.db]"),
     flag(None, "title", "TEXT", "name of the chat [Parlor]"),
     flag(None, "passphrase", "TEXT", "what a person must know to come in [none]"),
+    flag(None, "admin-token-file", "FILE", "holds the administrators' token [a new one is printed]"),
     flag(None, "host", "NAME", "a further host name that is ours; repeatable, or with commas"),
     flag(None, "trusted-proxy", "", "believe X-Forwarded-For and -Proto of a proxy on this machine"),
     flag(None, "max-streams", "N", "open event streams at most [by the descriptor limit]"),
@@ -166,6 +170,10 @@ fn command(config: Config, words: Vec<OsString>) -> Result<Command, String> {
 fn set(config: &mut Config, flag: &Flag, given_as: &str, value: OsString) -> Result<(), String> {
     if flag.name == "db" {
         config.db = value.into();
+        return Ok(());
+    }
+    if flag.name == "admin-token-file" {
+        config.admin_token_file = Some(value.into());
         return Ok(());
     }
     let text = value.into_string().map_err(|_| format!("{given_as}: not UTF-8"))?;

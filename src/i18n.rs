@@ -200,6 +200,15 @@ texts! {
     DONE_RENAMED => "Renamed.", "已改名。";
     DONE_KICKED => "The session has ended.", "会话已结束。";
     DONE_BLOCKED => "The name is blocked.", "名字已封禁。";
+    DONE_LIFTED => "The block is lifted.", "已解除封禁。";
+    LIFT => "Lift", "解除";
+    UNTIL => "until", "直到";
+    FIGURE_STREAMS => "Open streams", "打开的消息流";
+    FIGURE_CONNECTIONS => "Other connections", "其他连接";
+    FIGURE_SESSIONS => "Sessions", "会话";
+    FIGURE_SIZE => "Database", "数据库大小";
+    FIGURE_UPTIME => "Running for", "已运行";
+    FIGURE_VERSION => "Version", "版本";
 
     // What went wrong, each a sentence that says what to do.
     BACK => "Back to the chat", "回到聊天";
@@ -210,6 +219,10 @@ texts! {
     ERR_NAME_BLOCKED => "This name is blocked for now; choose another or come back later.", "这个名字暂时被封禁，请换一个或稍后再来。";
     ERR_PASSPHRASE => "That is not the passphrase; check it and try again.", "口令不对，请检查后重试。";
     ERR_TOO_MANY_SIGN_INS => "Too many attempts; wait a minute and try again.", "尝试次数过多，请一分钟后再试。";
+    ERR_NAME_TAKEN => "Another author has this name; choose another.", "另一位作者已用这个名字，请换一个。";
+    ERR_MINUTES => "Say for how many minutes, from 1 to 525600.", "请填写分钟数（1 到 525600）。";
+    ERR_ADMIN => "You are not signed in as an administrator; use the link the server printed.", "你还没有以管理员身份登录，请使用服务器打印的链接。";
+    ERR_METRICS => "Metrics are for programs on the server itself and for administrators; sign in as one.", "指标只提供给服务器本机的程序和管理员，请先登录管理。";
     ERR_TOKEN => "That is not the token; use the link the server printed.", "令牌不对，请使用服务器打印的链接。";
     ERR_FORM => "The form could not be read; send it again.", "无法读取表单，请重新提交。";
     ERR_FORM_UTF8 => "The form is not valid UTF-8; send it again as UTF-8.", "表单不是有效的 UTF-8，请用 UTF-8 重新提交。";
@@ -247,6 +260,7 @@ mod tests {
         include_str!("../templates/admin.html"),
         include_str!("../templates/admin_author.html"),
         include_str!("../templates/admin_authors.html"),
+        include_str!("../templates/admin_block.html"),
         include_str!("../templates/admin_confirm.html"),
         include_str!("../templates/admin_figure.html"),
         include_str!("../templates/admin_figures.html"),

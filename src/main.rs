@@ -72,12 +72,16 @@ fn serve(config: Config) -> Result<()> {
     let metrics = Arc::new(metrics::Metrics::default());
     let pace = Pace { poll: config.poll, heartbeat: config.heartbeat, max_streams: limits.streams };
     let (live, tail) = Live::start(Arc::clone(&store), bell, Arc::clone(&metrics), pace)?;
-    let app = Arc::new(App::new(config, Arc::clone(&store), Arc::clone(&live), metrics));
+    let app = Arc::new(App::new(config, Arc::clone(&store), Arc::clone(&live), metrics)?);
     let attendance = live::attendance::start(Arc::clone(&live), Arc::clone(&app.sessions))?;
     let server = server::Server::start(&app)?;
     let bridge = Bridge::open(&server.socket(), limits.standing())?;
     let door = Door::open(listener, bridge, limits, Arc::new(server.redeemer()))?;
+    let _ = app.door.set(Arc::clone(&door));
     say(&format!("parlor: listening on http://{address}/\n"))?;
+    if let Some(token) = app.admins.one_time_token() {
+        say(&format!("parlor: admin at http://{}/admin/?token={token}\n", door::reachable(address)))?;
+    }
 
     let signal = signals.next();
     log::info("closing", &[("signal", &format!("{signal:?}"))]);

@@ -8,7 +8,9 @@ use crate::error::{Error, Result};
 use crate::http::form::Form;
 use crate::http::{Method, Reply, Request, Response, number};
 use crate::i18n::{self, Language};
-use crate::pages::{Manner, Visit, chat, health, history, lobby, messages, static_files, stream, streaming};
+use crate::pages::{
+    Manner, Visit, admin, chat, health, history, lobby, messages, metrics, static_files, stream, streaming,
+};
 use crate::visitor::{host, origin, session, token};
 
 type Page = fn(&Visit<'_>) -> Result<Reply>;
@@ -19,6 +21,7 @@ struct Route {
     get: Option<Page>,
     post: Option<Page>,
     id: i64,
+    for_admins: bool,
 }
 
 fn site_map(app: &App, path: &[&str]) -> Option<Route> {
@@ -35,7 +38,30 @@ fn site_map(app: &App, path: &[&str]) -> Option<Route> {
         ["streaming", ""] => get(streaming::show),
         ["static", _, ..] => get(static_files::show),
         ["healthz"] => get(health::show),
+        ["metrics"] => get(metrics::show),
+        ["admin", ""] => get(admin::enter).and_post(admin::sign_in),
+        ["admin", "leave", ""] => post(admin::leave),
+        ["admin", path @ ..] => Route { for_admins: true, ..admin_map(path)? },
         ["debug", "panic"] if app.config.test_panic => get(health::panic),
+        _ => return None,
+    })
+}
+
+/// What is for administrators alone.
+fn admin_map(path: &[&str]) -> Option<Route> {
+    Some(match path {
+        ["messages", ""] => get(admin::messages::list),
+        ["messages", id, "delete", ""] => post(admin::messages::delete).of(id)?,
+        ["authors", ""] => get(admin::authors::list),
+        ["authors", id, "rename", ""] => post(admin::authors::rename).of(id)?,
+        ["authors", id, "delete", ""] => post(admin::authors::delete).of(id)?,
+        ["authors", id, "delete-messages", ""] => post(admin::authors::delete_messages).of(id)?,
+        ["people", ""] => get(admin::people::list),
+        ["people", "kick", ""] => post(admin::people::kick),
+        ["people", "block", ""] => post(admin::people::block),
+        ["people", "lift", ""] => post(admin::people::lift),
+        ["figures", ""] => get(admin::figures::show),
+        ["backup", ""] => get(admin::backup::download),
         _ => return None,
     })
 }
@@ -100,7 +126,13 @@ pub fn route(app: &Arc<App>, request: &Request, manner: Manner) -> Result<Reply>
         Some(token) => app.sessions.find(token, session::now())?,
         None => None,
     };
-    page(&Visit { app, request, session, form, manner, id: route.id })
+    let visit = Visit { app, request, session, form, manner, id: route.id };
+    if route.for_admins
+        && let Some(reply) = admin::turn_away(&visit)?
+    {
+        return Ok(reply);
+    }
+    page(&visit)
 }
 
 /// A path that lacks only its last slash is sent there.

@@ -84,16 +84,25 @@ impl Request {
 
     /// Who speaks: the socket's other end, or whom a trusted proxy on this machine names.
     pub fn peer(&self) -> IpAddr {
-        let direct = self
-            .header("Parlor-Peer")
-            .and_then(|peer| peer.parse::<SocketAddr>().ok())
-            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical());
+        let direct = self.direct_peer();
         if !(self.trusted_proxy && direct.is_loopback()) {
             return direct;
         }
         // The proxy appends the address it sees; what stands before it, anyone may have written.
         let forwarded = self.header("X-Forwarded-For").and_then(|list| list.rsplit(',').next());
         forwarded.and_then(|address| address.trim().parse().ok()).unwrap_or(direct)
+    }
+
+    /// Whether a program on this machine speaks, and not a proxy on it for somebody else.
+    pub fn is_from_this_machine(&self) -> bool {
+        let is_proxy = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"];
+        self.direct_peer().is_loopback() && is_proxy.iter().all(|name| self.header(name).is_none())
+    }
+
+    fn direct_peer(&self) -> IpAddr {
+        self.header("Parlor-Peer")
+            .and_then(|peer| peer.parse::<SocketAddr>().ok())
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical())
     }
 
     /// Whether the visitor's own connection is HTTPS.

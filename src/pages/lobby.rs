@@ -40,11 +40,13 @@ fn admit(visit: &Visit<'_>) -> Result<Response> {
     let own = before.map(|session| session.fingerprint.as_str());
     let is_taken = |name: &str| app.live.presence.is_in_use(name, own);
     let name = match names::check(wanted_name(visit)) {
+        Ok(name) if app.store.is_blocked(&name, session::now())? => {
+            return Err(Error::told(403, i18n::ERR_NAME_BLOCKED));
+        }
         Ok(name) if is_taken(&name) => return Err(Error::told(409, i18n::ERR_NAME_IN_USE)),
         Ok(name) => name,
         Err(NameError::Empty) => names::invent(is_taken),
-        Err(NameError::TooLong) => return Err(Error::told(400, i18n::ERR_NAME_TOO_LONG)),
-        Err(NameError::Forbidden) => return Err(Error::told(400, i18n::ERR_NAME_CHARACTERS)),
+        Err(error) => return Err(error.into()),
     };
     // A new token at every sign-in: one that somebody else planted or saw before is worth nothing.
     let token = app.sessions.sign_in(&name, session::now())?;

@@ -1,10 +1,12 @@
 //! The pages: each takes a visit and gives a reply.
 
+pub mod admin;
 pub mod chat;
 pub mod health;
 pub mod history;
 pub mod lobby;
 pub mod messages;
+pub mod metrics;
 pub mod static_files;
 pub mod stream;
 pub mod streaming;
@@ -22,6 +24,7 @@ use crate::http::{Request, Response};
 use crate::i18n::{self, Language};
 use crate::log;
 use crate::templates::Values;
+use crate::visitor::names::NameError;
 use crate::visitor::session::Session;
 use crate::visitor::token;
 
@@ -125,6 +128,17 @@ pub fn error_response(app: &App, manner: Manner, error: &Error) -> Response {
 /// Whole seconds, rounded up: who comes back earlier is sent away again.
 fn seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+impl From<NameError> for Error {
+    fn from(error: NameError) -> Error {
+        let text = match error {
+            NameError::Empty => i18n::ERR_NAME_EMPTY,
+            NameError::TooLong => i18n::ERR_NAME_TOO_LONG,
+            NameError::Forbidden => i18n::ERR_NAME_CHARACTERS,
+        };
+        Error::told(400, text)
+    }
 }
 
 impl From<FormError> for Error {

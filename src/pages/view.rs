@@ -6,34 +6,33 @@ use crate::pages::static_files::url;
 use crate::store::Message;
 use crate::templates::{Template, Values};
 
-/// Every template, parsed once.
-pub struct Views {
-    pub lobby: Template,
-    pub chat: Template,
-    pub message: Template,
-    pub person: Template,
-    pub result: Template,
-    pub error: Template,
-}
+macro_rules! views {
+    ($($name:ident),* $(,)?) => {
+        /// Every template, parsed once; its file has the same name.
+        pub struct Views {
+            $(pub $name: Template,)*
+        }
 
-macro_rules! template {
-    ($file:literal) => {
-        Template::parse($file, include_str!(concat!("../../templates/", $file)))
+        impl Views {
+            pub fn new() -> Views {
+                Views {
+                    $($name: Template::parse(
+                        concat!(stringify!($name), ".html"),
+                        include_str!(concat!("../../templates/", stringify!($name), ".html")),
+                    ),)*
+                }
+            }
+        }
     };
 }
 
-impl Views {
-    pub fn new() -> Views {
-        Views {
-            lobby: template!("lobby.html"),
-            chat: template!("chat.html"),
-            message: template!("message.html"),
-            person: template!("person.html"),
-            result: template!("result.html"),
-            error: template!("error.html"),
-        }
-    }
+views! {
+    lobby, chat, message, person, result, error,
+    admin, admin_author, admin_authors, admin_block, admin_confirm, admin_figure, admin_figures, admin_message,
+    admin_messages, admin_people, admin_person, admin_signin,
+}
 
+impl Views {
     /// A whole page, with the values that every page has.
     pub fn page(&self, template: &Template, app: &App, language: Language, values: Values<'_>) -> String {
         let (css, js) = if std::ptr::eq(template, &self.chat) {
@@ -92,7 +91,7 @@ fn hue(name: &str) -> u32 {
 }
 
 /// Day and minute, for a page without scripts; with them, the reader's own clock is used.
-fn readable_time(created_at: &str) -> String {
+pub fn readable_time(created_at: &str) -> String {
     created_at.get(..16).unwrap_or(created_at).replace('T', " ")
 }
 

@@ -1,8 +1,11 @@
 //! The store: one SQLite file, one connection that writes, a few that read; the only home of SQL.
 
+mod admin;
 mod attendance;
 mod authors;
+mod blocks;
 mod commit;
+mod copy;
 mod messages;
 mod revisions;
 mod sample;
@@ -17,12 +20,14 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Params, Transaction, TransactionBehavior};
 
 use crate::bell::Bell;
 use crate::error::{Error, Result};
 use crate::i18n;
+use crate::metrics::Histogram;
 
+pub use admin::{Author, Written};
 pub use attendance::Attendee;
 pub use commit::{Created, Draft};
 pub use messages::Message;
@@ -51,6 +56,8 @@ pub struct Store {
     bell: Arc<Bell>,
     /// Tells clients that the database was replaced.
     epoch: String,
+    /// How long a commit takes to reach the disk.
+    pub commits: Histogram,
 }
 
 impl Store {
@@ -77,6 +84,7 @@ impl Store {
             readers: Readers::new(path),
             bell,
             epoch,
+            commits: Histogram::default(),
         })
     }
 
@@ -89,10 +97,17 @@ impl Store {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let result = change(&transaction)?; // an error rolls back as the transaction is dropped
+        let began = Instant::now();
         transaction.commit()?;
+        self.commits.add(began.elapsed());
         drop(writer);
         self.bell.ring();
         Ok(result)
+    }
+
+    /// Runs one statement in a transaction of its own; the number of rows that it changed.
+    fn execute(&self, statement: &str, parameters: impl Params) -> Result<usize> {
+        self.write(|transaction| Ok(transaction.execute(statement, parameters)?))
     }
 
     /// Runs `question` on one of the reading connections; waits while all are in use.
@@ -115,6 +130,11 @@ impl Store {
     pub fn checkpoint(&self) -> Result<()> {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+    }
+
+    /// The version of SQLite that is built in.
+    pub fn sqlite(&self) -> &'static str {
+        rusqlite::version()
     }
 
     /// A connection of its own for the one who follows the log.

@@ -77,7 +77,7 @@ fn is_torn(path: &Path, connection: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// SQLite's own files lie beside the database, under its name with an ending.
-fn beside(path: &Path, ending: &str) -> std::path::PathBuf {
+pub fn beside(path: &Path, ending: &str) -> std::path::PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()

@@ -45,6 +45,16 @@ impl Store {
         })
     }
 
+    /// Ends all sessions of a name, and gives back their fingerprints.
+    pub fn delete_sessions_of(&self, name: &str) -> Result<Vec<String>> {
+        self.write(|transaction| {
+            let mut delete =
+                transaction.prepare("DELETE FROM session WHERE name = ?1 RETURNING fingerprint")?;
+            let fingerprints = delete.query_map([name], |row| row.get(0))?;
+            Ok(fingerprints.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     /// Forgets the sessions that were last seen before `oldest`, in seconds since 1970.
     pub fn delete_sessions_before(&self, oldest: i64) -> Result<()> {
         self.write(|transaction| {

@@ -1,5 +1,6 @@
 //! The visitor: who they are, where they come from, how much they may do.
 
+pub mod admins;
 pub mod host;
 pub mod names;
 pub mod origin;

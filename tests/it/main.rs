@@ -30,6 +30,10 @@ mod streaming;
 mod shutdown;
 // Ending without order, again and again.
 mod crash;
+// What an administrator sees and does.
+mod admin;
+// What Prometheus reads.
+mod metrics;
 // Files of earlier days, and the sample.
 mod upgrade;
 // The source keeps its own rules.
