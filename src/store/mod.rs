@@ -2,7 +2,10 @@
 
 mod authors;
 mod commit;
+mod expiry;
 mod messages;
+mod meta;
+mod offline;
 mod revisions;
 mod sample;
 mod schema;
@@ -23,6 +26,7 @@ use crate::i18n;
 
 pub use commit::{Created, Draft};
 pub use messages::Message;
+pub use offline::{Messages, backup};
 pub use revisions::{Change, LogReader, Revision};
 pub use sample::write_sample;
 #[cfg(test)]
