@@ -71,7 +71,8 @@ impl Stream {
     ) -> Result<Stream> {
         let head = live.store.head()?;
         let (cursor, is_reset) = match start.last_event_id.as_deref().map(str::parse::<i64>) {
-            Some(Ok(seen)) if (0..=head).contains(&seen) => (seen, false),
+            Some(Ok(0)) => (0, false),
+            Some(Ok(seen)) if (live.store.log_start()?..=head).contains(&seen) => (seen, false),
             other => (live.store.cursor_before_newest(start.backlog.unwrap_or(u64::MAX))?, other.is_some()),
         };
         let mut rest = event_stream::head(match format {

@@ -2,6 +2,7 @@
 
 pub mod csrf;
 pub mod host;
+pub mod invite;
 pub mod names;
 pub mod rate;
 pub mod session;
