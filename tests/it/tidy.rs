@@ -65,7 +65,7 @@ fn the_environment_is_read_in_one_place() {
 #[test]
 fn raw_sockets_live_in_the_door_and_in_the_streams() {
     let words = ["TcpStream", "TcpListener", "UnixStream", "UnixListener"];
-    expect_home(&words, &["src/door/", "src/live/", "src/server.rs", "src/doctor.rs", "src/http/"]);
+    expect_home(&words, &["src/door/", "src/live/", "src/server.rs", "src/cli/doctor.rs", "src/http/"]);
 }
 
 #[test]
