@@ -12,6 +12,7 @@ use crate::metrics::Metrics;
 use crate::pages::Views;
 use crate::store::Store;
 use crate::visitor::admins::Admins;
+use crate::visitor::invite;
 use crate::visitor::rate::Buckets;
 use crate::visitor::session::{self, Session, Sessions};
 
@@ -24,6 +25,8 @@ pub struct App {
     pub rates: Rates,
     pub views: Views,
     pub metrics: Arc<Metrics>,
+    /// What the passphrase can be replaced with, where there is one.
+    pub invite: Option<String>,
     /// What this machine calls itself.
     pub own_name: String,
     pub started: Instant,
@@ -35,9 +38,12 @@ pub struct App {
 
 impl App {
     /// # Errors
-    /// The administrators' token cannot be read.
+    /// The administrators' token cannot be read, or the database does not answer.
     pub fn new(config: Config, store: Arc<Store>, live: Arc<Live>, metrics: Arc<Metrics>) -> Result<App> {
+        let invite =
+            config.passphrase.as_deref().map(|passphrase| invite::settle(&store, passphrase)).transpose()?;
         Ok(App {
+            invite,
             sessions: Arc::new(Sessions::new(Arc::clone(&store))),
             admins: Admins::new(Arc::clone(&store), config.admin_token_file.as_deref())?,
             rates: Rates::new(config.rate),

@@ -6,7 +6,10 @@ mod authors;
 mod blocks;
 mod commit;
 mod copy;
+mod expiry;
 mod messages;
+mod meta;
+mod offline;
 mod revisions;
 mod sample;
 mod schema;
@@ -31,6 +34,7 @@ pub use admin::{Author, Written};
 pub use attendance::Attendee;
 pub use commit::{Created, Draft};
 pub use messages::Message;
+pub use offline::{Messages, backup};
 pub use revisions::{Change, LogReader, Revision};
 pub use sample::write_sample;
 #[cfg(test)]

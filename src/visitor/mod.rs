@@ -2,6 +2,7 @@
 
 pub mod admins;
 pub mod host;
+pub mod invite;
 pub mod names;
 pub mod origin;
 pub mod rate;

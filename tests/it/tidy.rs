@@ -78,7 +78,7 @@ fn raw_sockets_live_in_the_door_and_in_the_streams() {
         "src/live/",
         "src/main.rs",
         "src/server.rs",
-        "src/doctor.rs",
+        "src/cli/doctor.rs",
         "src/http/response.rs",
         "src/pages/streaming.rs",
     ];
