@@ -150,6 +150,8 @@ impl Raw {
         let mut buffer = [0; 16 * 1024];
         let count = match self.socket.read(&mut buffer) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(ErrorKind::TimedOut.into()),
+            // A machine that is frozen for a moment interrupts a read that has a timeout.
+            Err(error) if error.kind() == ErrorKind::Interrupted => return self.read_more(deadline),
             other => other?,
         };
         self.unread.extend_from_slice(&buffer[..count]);
