@@ -67,11 +67,21 @@ impl App {
         Ok(())
     }
 
-    /// Lets go of sessions that were ended or renamed in the table, known by their fingerprints: their streams end at
-    /// once, and come back to what the table now says.
-    pub fn forget_sessions(&self, fingerprints: &[String]) {
-        fingerprints.iter().for_each(|fingerprint| self.sessions.forget(fingerprint));
+    /// Lets go of sessions that are gone from the table, known by their fingerprints.
+    pub fn sessions_ended(&self, fingerprints: &[String]) {
         self.live.presence.forget_all(fingerprints);
+        self.reread_sessions(fingerprints);
+    }
+
+    /// Lets go of sessions that are under another name in the table; they go on under that.
+    pub fn sessions_renamed(&self, fingerprints: &[String], name: &str) {
+        self.live.presence.rename(fingerprints, name);
+        self.reread_sessions(fingerprints);
+    }
+
+    /// Their streams end at once, and come back to what the table says.
+    fn reread_sessions(&self, fingerprints: &[String]) {
+        fingerprints.iter().for_each(|fingerprint| self.sessions.forget(fingerprint));
         self.live.sweep();
     }
 }

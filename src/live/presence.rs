@@ -90,6 +90,20 @@ impl Presence {
         state.forget_the_long_gone(Instant::now());
     }
 
+    /// Moves those of the sessions that are here to another name, as if their streams had just ended: they will be back.
+    pub fn rename(&self, fingerprints: &[String], name: &str) {
+        let (mut state, left_at) = (self.state(), Instant::now());
+        let is_meant = |fingerprint: &String, _: &mut Attendance| fingerprints.contains(fingerprint);
+        let people = state.people.values_mut();
+        let moved: Vec<_> = people.flat_map(|person| person.extract_if(is_meant)).collect();
+        state.forget_the_long_gone(left_at);
+        if !moved.is_empty() {
+            let moved = moved.into_iter().map(|(print, _)| (print, Attendance { streams: 0, left_at }));
+            state.people.entry(name.to_owned()).or_default().extend(moved);
+            state.changed = true;
+        }
+    }
+
     /// Who is here at this process, for the others.
     pub fn attendees(&self) -> Vec<Attendee> {
         let (state, now) = (self.state(), Instant::now());
@@ -243,6 +257,18 @@ mod tests {
         company.presence.forget(&session);
         assert!(!company.presence.is_in_use("Puck", None));
         assert_eq!(company.presence.json(), r#"{"online":[],"count":0}"#);
+    }
+
+    #[test]
+    fn one_who_is_renamed_is_here_under_the_new_name_at_once() {
+        let company = company("renamed");
+        let [here, away] = ["Puck", "Puck"].map(|name| company.sign_in(name));
+        let present = company.presence.arrive(Arc::clone(&here));
+        company.presence.rename(&[here.fingerprint.clone(), away.fingerprint.clone()], "Robin");
+        drop(present);
+        assert_eq!(company.presence.json(), r#"{"online":["Robin"],"count":1}"#);
+        assert!(!company.presence.is_in_use("Robin", Some(&here.fingerprint)));
+        assert!(company.presence.is_in_use("Robin", Some(&away.fingerprint)));
     }
 
     #[test]

@@ -64,7 +64,7 @@ function sign(item, name) {
 }
 
 function rename({ from, to }) {
-	if (from === me) me = to;
+	if (from === me) me = byId('me').textContent = localStorage.name = to;
 	for (const item of messages().filter(({ author }) => author === from)) {
 		item.classList.replace(hueOf(from), hueOf(to));
 		sign(item, to);

@@ -434,6 +434,34 @@ fn a_blocked_name_stays_out_until_its_time_or_until_it_is_lifted() {
     }
 }
 
+#[test]
+fn what_is_done_at_one_process_counts_at_the_other() {
+    let server = TestServer::start_new();
+    let mut alice = server.sign_in("Alice");
+    alice.send("one");
+    let mut stream = alice.open_stream();
+    stream.expect_message("one");
+    stream.expect_live();
+    let other = Launch::new().db(server.db()).start();
+    let mut admin = admin(&other);
+    until("the other process to know her", || {
+        admin.get("/admin/people/").expect(200).text().contains("<bdi>Alice</bdi>").then_some(())
+    });
+    act(
+        &mut admin,
+        &format!("/admin/authors/{}/rename/", author_id(&server, "Alice")),
+        &[("name", "Ganymede")],
+    );
+    assert_eq!(stream.next_revision().name, "renamed");
+    stream.expect_end();
+    let mut stream = alice.resume_stream(stream.last_event_id());
+    assert_eq!(stream.wait_for("hello").data["you"], "Ganymede");
+    stream.expect_live();
+    act(&mut admin, "/admin/people/block/", &[("name", "Ganymede"), ("minutes", "1")]);
+    stream.expect_end();
+    server.visitor().post("/lobby/", &[("username", "Ganymede")]).expect_error(403);
+}
+
 // ---- Figures and backup ----
 
 #[test]

@@ -58,7 +58,7 @@ fn give_name(visit: &Visit<'_>) -> Result<(String, String)> {
     }
     let sessions = app.store.rename_author(visit.id, &name)?;
     if before != name {
-        app.forget_sessions(&sessions);
+        app.sessions_renamed(&sessions, &name);
     }
     Ok((before, name))
 }

@@ -6,6 +6,7 @@ use super::{Desk, PAGE, audit, done};
 use crate::error::Result;
 use crate::http::Reply;
 use crate::pages::Visit;
+use crate::pages::view::readable_time;
 use crate::store::Written;
 use crate::templates::Values;
 
@@ -20,6 +21,7 @@ pub fn list(visit: &Visit<'_>) -> Result<Reply> {
             .set("author_id", message.author_id.to_string())
             .set("name", message.author.as_str())
             .set("created_at", message.created_at.as_str())
+            .set("time_text", readable_time(&message.created_at))
             .set("content", message.content.as_str());
         desk.piece(&app.views.admin_message, values)
     };

@@ -38,7 +38,7 @@ fn minute(second: i64) -> String {
 /// Ends all sessions of a name; whoever it is may sign in again.
 pub fn kick(visit: &Visit<'_>) -> Result<Reply> {
     let name = visit.form.get("name");
-    visit.app.forget_sessions(&visit.app.store.delete_sessions_of(name)?);
+    visit.app.sessions_ended(&visit.app.store.delete_sessions_of(name)?);
     audit(visit, "end sessions", &name);
     done("/admin/people/?done=kicked")
 }
@@ -52,7 +52,7 @@ pub fn block(visit: &Visit<'_>) -> Result<Reply> {
     };
     let now = session::now();
     app.store.block(&name, now + minutes * 60, now)?;
-    app.forget_sessions(&app.store.delete_sessions_of(&name)?);
+    app.sessions_ended(&app.store.delete_sessions_of(&name)?);
     audit(visit, "block name", &format!("{name} for {minutes} min"));
     done("/admin/people/?done=blocked")
 }

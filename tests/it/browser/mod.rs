@@ -7,6 +7,8 @@ mod person;
 
 // Two people in two windows.
 mod chat;
+// An administrator and a person.
+mod admin;
 
 use driver::Driver;
 use person::Person;
