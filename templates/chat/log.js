@@ -1,4 +1,4 @@
-// The log: one stretch of the conversation, each message once, in order, and held still while it changes.
+// The log: one stretch of the conversation, each message once, in order, held still while it changes.
 
 const scroller = byId('history');
 const list = byId('log');

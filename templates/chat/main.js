@@ -1,4 +1,4 @@
-// The start: the page as the server sent it comes to life, and then the stream opens.
+// The start: the page comes to life, and then the stream opens.
 
 // What pressing each thing does; the links and forms work without it as well.
 const presses = {
