@@ -110,7 +110,8 @@ fn before(connection: &Connection, id: i64, limit: usize) -> Result<Vec<Message>
     Ok(messages)
 }
 
-fn list(connection: &Connection, sql: &str, id: i64, limit: usize) -> Result<Vec<Message>> {
+/// The messages that `sql` finds for an id and a limit.
+pub fn list(connection: &Connection, sql: &str, id: i64, limit: usize) -> Result<Vec<Message>> {
     let mut statement = connection.prepare_cached(sql)?;
     let messages = statement.query_map((id, limit as i64), message)?;
     Ok(messages.collect::<rusqlite::Result<_>>()?)

@@ -3,7 +3,10 @@
 mod attendance;
 mod authors;
 mod commit;
+mod expiry;
 mod messages;
+mod meta;
+mod offline;
 mod revisions;
 mod sample;
 mod schema;
@@ -26,6 +29,7 @@ use crate::i18n;
 pub use attendance::Attendee;
 pub use commit::{Created, Draft};
 pub use messages::Message;
+pub use offline::{Messages, backup};
 pub use revisions::{Change, LogReader, Revision};
 pub use sample::write_sample;
 #[cfg(test)]
