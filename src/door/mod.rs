@@ -4,9 +4,11 @@
 mod bridge;
 mod framing;
 mod limits;
+mod listener;
 
 pub use bridge::Bridge;
 pub use limits::Limits;
+pub use listener::{inherit, listen};
 
 use bridge::Answer;
 use framing::{Inbox, Refusal, Request, Unread, Wire};
@@ -34,6 +36,8 @@ const LINGER_TIME: Duration = Duration::from_secs(2);
 const SHORT_LINGER_TIME: Duration = Duration::from_millis(200);
 /// And how many bytes of it are read and dropped.
 const LINGER_BYTES: usize = 8 * 1024 * 1024;
+/// How long one who has just come may take to begin a request while the door closes: most send it as they come.
+const FIRST_WORD_TIME: Duration = Duration::from_millis(200);
 /// How long a connection must have been idle to be closed in favour of a new one.
 const SHED_AFTER: Duration = Duration::from_secs(1);
 /// Descriptors held back, so that a client can still be told when there are no others.
@@ -119,7 +123,8 @@ impl Door {
         Ok(door)
     }
 
-    /// Stops accepting at once and closes idle connections; those within a request finish it.
+    /// Stops accepting at once and closes idle connections; those within a request finish it, and those that have just
+    /// come have a moment to begin one.
     pub fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
         if let Some(acceptor) = lock(&self.acceptor).take() {
@@ -129,7 +134,14 @@ impl Door {
                 let _ = acceptor.join();
             }
         }
-        for connection in lock(&self.inside).values() {
+        let inside = lock(&self.inside);
+        for connection in inside.values().filter(|connection| !connection.is_fresh()) {
+            connection.close_if_idle();
+        }
+        let some_are_fresh =
+            |inside: &mut HashMap<u64, Arc<Connection>>| inside.values().any(|one| one.is_fresh());
+        let waited = self.somebody_left.wait_timeout_while(inside, FIRST_WORD_TIME, some_are_fresh);
+        for connection in waited.unwrap_or_else(PoisonError::into_inner).0.values() {
             connection.close_if_idle();
         }
     }
@@ -155,9 +167,8 @@ impl Door {
         spares.refill();
         for id in 0.. {
             let accepted = listener.accept();
-            if self.is_closing() {
-                return;
-            }
+            // Read before the client is let in: one who was taken from the queue has to be answered by this program.
+            let is_last = self.is_closing();
             match accepted {
                 Ok((client, peer)) => {
                     let turned_away =
@@ -176,6 +187,9 @@ impl Door {
                         thread::sleep(ACCEPT_PAUSE);
                     }
                 }
+            }
+            if is_last {
+                return;
             }
         }
     }
@@ -250,7 +264,10 @@ impl Door {
         let mut answer = Vec::new();
         loop {
             connection.rest(self.opened.elapsed());
-            if self.is_closing() || inbox.wait(&mut socket).is_err() || !connection.begin() {
+            if self.is_closing() && !connection.is_fresh()
+                || inbox.wait(&mut socket).is_err()
+                || !connection.begin()
+            {
                 return None;
             }
             match inbox.read_request(&mut socket, &peer, &mut request) {
@@ -358,11 +375,13 @@ struct Connection {
 const IDLE: u8 = 0;
 const BUSY: u8 = 1;
 const CLOSED: u8 = 2;
+/// Idle, and never anything else.
+const FRESH: u8 = 3;
 
 impl Connection {
     fn new(client: TcpStream, now: Duration) -> Connection {
         let idle_since = AtomicU64::new(now.as_millis() as u64);
-        Connection { client, state: AtomicU8::new(IDLE), idle_since }
+        Connection { client, state: AtomicU8::new(FRESH), idle_since }
     }
 
     fn rest(&self, now: Duration) {
@@ -372,16 +391,26 @@ impl Connection {
 
     /// A request has begun; false when the connection has been closed first.
     fn begin(&self) -> bool {
-        self.state.compare_exchange(IDLE, BUSY, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+        self.leave_idleness(BUSY)
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == FRESH
+    }
+
+    fn leave_idleness(&self, to: u8) -> bool {
+        let from = |from| self.state.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        from(IDLE) || from(FRESH)
     }
 
     fn idle_since(&self) -> Option<u64> {
-        (self.state.load(Ordering::SeqCst) == IDLE).then(|| self.idle_since.load(Ordering::SeqCst))
+        matches!(self.state.load(Ordering::SeqCst), IDLE | FRESH)
+            .then(|| self.idle_since.load(Ordering::SeqCst))
     }
 
     /// Wakes the connection's thread with an end of its input.
     fn close_if_idle(&self) -> bool {
-        let idle = self.state.compare_exchange(IDLE, CLOSED, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        let idle = self.leave_idleness(CLOSED);
         if idle {
             let _ = self.client.shutdown(Shutdown::Read);
         }
