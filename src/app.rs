@@ -10,6 +10,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::pages::Views;
 use crate::store::Store;
+use crate::visitor::invite;
 use crate::visitor::rate::Buckets;
 use crate::visitor::session::{Session, Sessions};
 
@@ -21,14 +22,19 @@ pub struct App {
     pub rates: Rates,
     pub views: Views,
     pub metrics: Arc<Metrics>,
+    /// What the passphrase can be replaced with, where there is one.
+    pub invite: Option<String>,
     /// What this machine calls itself.
     pub own_name: String,
     pub started: Instant,
 }
 
 impl App {
-    pub fn new(config: Config, store: Arc<Store>, live: Arc<Live>, metrics: Arc<Metrics>) -> App {
-        App {
+    pub fn new(config: Config, store: Arc<Store>, live: Arc<Live>, metrics: Arc<Metrics>) -> Result<App> {
+        let invite =
+            config.passphrase.as_deref().map(|passphrase| invite::settle(&store, passphrase)).transpose()?;
+        Ok(App {
+            invite,
             sessions: Arc::new(Sessions::new(Arc::clone(&store))),
             rates: Rates::new(config.rate),
             views: Views::new(),
@@ -38,7 +44,7 @@ impl App {
             store,
             live,
             metrics,
-        }
+        })
     }
 
     /// Ends a session with all its streams; its name is free at once.

@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -15,17 +16,40 @@ use crate::log;
 #[derive(Debug)]
 pub enum Command {
     Serve(Config),
+    /// `backup FILE`: copy the database, whoever is writing it.
+    Backup {
+        db: PathBuf,
+        to: PathBuf,
+    },
+    /// `export`: print every message.
+    Export {
+        db: PathBuf,
+        format: ExportFormat,
+    },
+    /// `doctor URL`: see what lies between here and a server.
+    Doctor(String),
     /// `sample FILE`: write a database with a short conversation.
     Sample(PathBuf),
     /// Print this and leave: help or version.
     Say(String),
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum ExportFormat {
+    #[default]
+    Jsonl,
+    Csv,
+}
+
 /// How the server is to run; every flag has its field.
 #[derive(Clone, Debug)]
 pub struct Config {
-    pub bind: IpAddr,
+    /// Given by name; else `lan` decides.
+    pub bind: Option<IpAddr>,
+    pub lan: bool,
     pub port: u16,
+    /// Draw the join link as a QR code.
+    pub qr: bool,
     pub db: PathBuf,
     pub title: String,
     pub passphrase: Option<String>,
@@ -37,10 +61,15 @@ pub struct Config {
     pub rate: u32,
     pub poll: Duration,
     pub heartbeat: Duration,
+    /// How long messages are kept; for ever when there is none.
+    pub keep: Option<Duration>,
+    pub export_format: ExportFormat,
     pub log_format: log::Format,
     pub log_level: log::Level,
-    /// Where the private socket between the door and tiny_http lies.
-    pub runtime_directory: PathBuf,
+    /// Where the private socket between the door and tiny_http may lie: the first that will have it.
+    pub runtime_directories: Vec<PathBuf>,
+    /// The program that was here before left its listening socket as standard input (`PARLOR_LISTENER=stdin`).
+    pub inherits_listener: bool,
     /// Serves `/debug/panic`, so that a test can see a handler fall; only a test sets it, by `PARLOR_TEST_PANIC`.
     pub test_panic: bool,
 }
@@ -48,8 +77,10 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Config {
         Config {
-            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            bind: None,
+            lan: false,
             port: 8000,
+            qr: false,
             db: PathBuf::from("chat.db"),
             title: "Parlor".to_owned(),
             passphrase: None,
@@ -59,11 +90,26 @@ impl Default for Config {
             rate: 2,
             poll: Duration::from_millis(250),
             heartbeat: Duration::from_secs(15),
+            keep: None,
+            export_format: ExportFormat::default(),
             log_format: log::Format::Text,
             log_level: log::Level::Info,
-            runtime_directory: std::env::temp_dir(),
+            runtime_directories: Vec::new(),
+            inherits_listener: false,
             test_panic: false,
         }
+    }
+}
+
+impl Config {
+    /// Where to listen.
+    pub fn address(&self) -> SocketAddr {
+        let ip = self.bind.unwrap_or(if self.lan {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            Ipv4Addr::LOCALHOST.into()
+        });
+        SocketAddr::new(ip, self.port)
     }
 }
 
@@ -82,7 +128,9 @@ const fn flag(short: Option<char>, name: &'static str, value: &'static str, help
 
 const FLAGS: &[Flag] = &[
     flag(Some('b'), "bind", "ADDR", "address to listen on [127.0.0.1]"),
+    flag(None, "lan", "", "listen for the whole network: 0.0.0.0, unless --bind is given"),
     flag(Some('p'), "port", "N", "port to listen on; 0 picks a free one [8000]"),
+    flag(Some('q'), "qr", "", "draw the join link as a QR code"),
     flag(None, "db", "FILE", "the database; created when missing [chat.db]"),
     flag(None, "title", "TEXT", "name of the chat [Parlor]"),
     flag(None, "passphrase", "TEXT", "what a person must know to come in [none]"),
@@ -92,6 +140,8 @@ const FLAGS: &[Flag] = &[
     flag(None, "rate", "N", "posts a second for each session; 0: no limit [2]"),
     flag(None, "poll-ms", "N", "how soon a write by another process is seen [250]"),
     flag(None, "heartbeat-s", "N", "seconds of silence before a stream pings [15]"),
+    flag(None, "keep", "TIME", "remove messages older than 30m, 12h, 90d or 8w [never]"),
+    flag(None, "format", "FORMAT", "of an export: jsonl or csv [jsonl]"),
     flag(None, "log-format", "FORMAT", "text or json, on stderr [text]"),
     flag(None, "log-level", "LEVEL", "debug, info, warn or error [info]"),
 ];
@@ -135,6 +185,31 @@ pub fn from_process() -> Result<Command, String> {
     parse(std::env::args_os().skip(1), |name| std::env::var_os(name))
 }
 
+/// Tells the next program that its standard input is the listening socket.
+pub const LISTENER: (&str, &str) = ("PARLOR_LISTENER", "stdin");
+
+/// How this process was started, so that it can be started again as whatever lies on the disk by then.
+#[derive(Debug)]
+pub struct Invocation {
+    pub program: PathBuf,
+    pub arguments: Vec<OsString>,
+}
+
+impl Invocation {
+    /// To be called early: once the file is replaced, the system no longer knows its path.
+    ///
+    /// # Errors
+    /// The system does not tell where the program lies.
+    pub fn of_this_process() -> io::Result<Invocation> {
+        let mut arguments = std::env::args_os();
+        // The path that was typed may be a symlink to this year's version; only what was found on the PATH has to
+        // be asked for.
+        let typed = arguments.next().map(PathBuf::from).filter(|path| path.components().count() > 1);
+        let program = typed.map_or_else(std::env::current_exe, std::path::absolute)?;
+        Ok(Invocation { program, arguments: arguments.collect() })
+    }
+}
+
 fn read_environment(
     config: &mut Config,
     environment: impl Fn(&str) -> Option<OsString>,
@@ -146,13 +221,27 @@ fn read_environment(
         }
     }
     config.test_panic = environment("PARLOR_TEST_PANIC").is_some();
+    config.inherits_listener = environment(LISTENER.0).is_some_and(|value| value == LISTENER.1);
+    config.runtime_directories = environment("XDG_RUNTIME_DIR").map(PathBuf::from).into_iter().collect();
+    config.runtime_directories.push(std::env::temp_dir());
     Ok(())
 }
 
-fn command(config: Config, words: Vec<OsString>) -> Result<Command, String> {
+fn command(mut config: Config, words: Vec<OsString>) -> Result<Command, String> {
+    // A container may have no other directory than the one for the database.
+    let beside_db = config.db.parent().filter(|parent| !parent.as_os_str().is_empty());
+    config.runtime_directories.push(beside_db.unwrap_or(Path::new(".")).to_owned());
     let mut words = words.into_iter();
     let Some(word) = words.next() else { return Ok(Command::Serve(config)) };
     let command = match word.to_str() {
+        Some("backup") => {
+            Command::Backup { db: config.db, to: words.next().ok_or("backup: to which FILE?")?.into() }
+        }
+        Some("export") => Command::Export { db: config.db, format: config.export_format },
+        Some("doctor") => {
+            let url = words.next().ok_or("doctor: which URL?")?;
+            Command::Doctor(url.into_string().map_err(|_| "doctor: the URL is not UTF-8")?)
+        }
         Some("sample") => Command::Sample(words.next().ok_or("sample: which FILE?")?.into()),
         _ => return Err(format!("no such command: {}", word.to_string_lossy())),
     };
@@ -171,8 +260,10 @@ fn set(config: &mut Config, flag: &Flag, given_as: &str, value: OsString) -> Res
     let text = value.into_string().map_err(|_| format!("{given_as}: not UTF-8"))?;
     let bad = |expected: &str| format!("{given_as}: {text:?} is not {expected}");
     match flag.name {
-        "bind" if text == "localhost" => config.bind = IpAddr::V4(Ipv4Addr::LOCALHOST),
-        "bind" => config.bind = text.parse().map_err(|_| bad("an IP address"))?,
+        "bind" if text == "localhost" => config.bind = Some(Ipv4Addr::LOCALHOST.into()),
+        "bind" => config.bind = Some(text.parse().map_err(|_| bad("an IP address"))?),
+        "lan" => config.lan = switch(&text).ok_or_else(|| bad("true or false"))?,
+        "qr" => config.qr = switch(&text).ok_or_else(|| bad("true or false"))?,
         "port" => config.port = text.parse().map_err(|_| bad("a port (0 to 65535)"))?,
         "title" => config.title = text,
         "passphrase" => config.passphrase = Some(text).filter(|text| !text.is_empty()),
@@ -189,6 +280,14 @@ fn set(config: &mut Config, flag: &Flag, given_as: &str, value: OsString) -> Res
         "heartbeat-s" => {
             let seconds = number(&text, 1, 3_600).ok_or_else(|| bad("a number of seconds (1 to 3600)"))?;
             config.heartbeat = Duration::from_secs(seconds);
+        }
+        "keep" => config.keep = Some(span(&text).ok_or_else(|| bad("a time such as 30m, 12h, 90d or 8w"))?),
+        "format" => {
+            config.export_format = match text.as_str() {
+                "jsonl" => ExportFormat::Jsonl,
+                "csv" => ExportFormat::Csv,
+                _ => return Err(bad("jsonl or csv")),
+            }
         }
         "log-format" => {
             config.log_format = match text.as_str() {
@@ -215,6 +314,20 @@ fn number<T: FromStr + PartialOrd>(text: &str, least: T, most: T) -> Option<T> {
     text.parse().ok().filter(|number| (least..=most).contains(number))
 }
 
+/// A span of time as a person writes it: a number above 0 and its unit.
+fn span(text: &str) -> Option<Duration> {
+    let unit = text.chars().last()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 60 * 60,
+        'd' => 24 * 60 * 60,
+        'w' => 7 * 24 * 60 * 60,
+        _ => return None,
+    };
+    number::<u32>(text.strip_suffix(unit)?, 1, 1_000_000).map(|count| Duration::from_secs(seconds) * count)
+}
+
 fn switch(text: &str) -> Option<bool> {
     match text {
         "true" | "1" | "yes" | "on" => Some(true),
@@ -233,6 +346,9 @@ fn help() -> String {
 Parlor: a browser chat. Start it, share the link, talk.
 
 usage: parlor [FLAGS]          serve the chat
+       parlor backup FILE      copy the database while the server runs
+       parlor export           print every message
+       parlor doctor URL       see whether something on the way to a server holds streams back
        parlor sample FILE      write a database with a short conversation
 
 ",
@@ -282,6 +398,8 @@ mod tests {
         for flag in FLAGS {
             let value = match flag.name {
                 "bind" => "::1",
+                "format" => "csv",
+                "keep" => "90d",
                 "log-format" => "json",
                 "log-level" => "warn",
                 _ if flag.value == "N" => "7",
@@ -300,6 +418,12 @@ mod tests {
             (&["--nonsense"], &[], "invalid option '--nonsense'"),
             (&["dance"], &[], "no such command: dance"),
             (&["sample"], &[], "sample: which FILE?"),
+            (&["backup"], &[], "backup: to which FILE?"),
+            (&["doctor"], &[], "doctor: which URL?"),
+            (&["--keep", "90"], &[], "--keep: \"90\" is not a time such as 30m, 12h, 90d or 8w"),
+            (&["--keep", "0d"], &[], "--keep: \"0d\" is not a time such as 30m, 12h, 90d or 8w"),
+            (&["--keep", "9日"], &[], "--keep: \"9日\" is not a time such as 30m, 12h, 90d or 8w"),
+            (&["export", "--format", "xml"], &[], "--format: \"xml\" is not jsonl or csv"),
             (&["sample", "a", "b"], &[], "one word too many: b"),
         ];
         for (arguments, variables, sentence) in cases {
@@ -310,6 +434,30 @@ mod tests {
     #[test]
     fn host_may_be_repeated() {
         assert_eq!(config(&["--host", "A.example", "--host", "b,c"], &[]).hosts, ["a.example", "b", "c"]);
+    }
+
+    #[test]
+    fn the_network_is_let_in_only_when_asked_for() {
+        let address = |arguments: &[&str]| config(arguments, &[]).address().to_string();
+        assert_eq!(address(&[]), "127.0.0.1:8000");
+        assert_eq!(address(&["--lan"]), "0.0.0.0:8000");
+        assert_eq!(address(&["--lan", "--bind", "::1", "-p", "9"]), "[::1]:9");
+    }
+
+    #[test]
+    fn spans_have_units() {
+        for (text, seconds) in
+            [("1s", 1), ("30m", 1_800), ("12h", 43_200), ("90d", 7_776_000), ("2w", 1_209_600)]
+        {
+            assert_eq!(span(text), Some(Duration::from_secs(seconds)), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_private_socket_may_lie_beside_the_database() {
+        let config = config(&["--db", "data/chat.db"], &[("XDG_RUNTIME_DIR", "/run/user/7")]);
+        let [first, .., last] = config.runtime_directories.as_slice() else { panic!("there are some") };
+        assert_eq!((first.to_str(), last.to_str()), (Some("/run/user/7"), Some("data")));
     }
 
     #[test]

@@ -17,23 +17,27 @@ mod live;
 mod store;
 mod visitor;
 
+mod cli;
+mod keeper;
+mod upgrade;
+
 mod app;
 mod pages;
 mod router;
 mod server;
 
-use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use app::App;
-use config::{Command, Config};
+use config::{Command, Config, Invocation};
 use door::{Bridge, Door, Limits};
-use error::{Error, Result};
+use error::Result;
+use keeper::Keeper;
 use live::{Live, Pace};
-use signals::Signals;
+use signals::{Signal, Signals};
 use store::Store;
 
 /// How long streams and posts may take to end once the server is told to.
@@ -42,6 +46,9 @@ const SHUTDOWN: Duration = Duration::from_secs(4);
 fn main() -> ExitCode {
     let done = match config::from_process() {
         Ok(Command::Serve(config)) => serve(config),
+        Ok(Command::Backup { db, to }) => store::backup(&db, &to),
+        Ok(Command::Export { db, format }) => cli::export(&db, format),
+        Ok(Command::Doctor(url)) => cli::examine(&url),
         Ok(Command::Sample(path)) => store::write_sample(&path),
         Ok(Command::Say(text)) => say(&text),
         Err(usage) => {
@@ -63,7 +70,9 @@ fn serve(config: Config) -> Result<()> {
     log::start(config.log_format, config.log_level);
     log_panics();
     let mut signals = Signals::catch()?;
-    let listener = listen(SocketAddr::new(config.bind, config.port))?;
+    let invocation = Invocation::of_this_process()?;
+    let listener = if config.inherits_listener { door::inherit() } else { door::listen(config.address()) }?;
+    let kept_listener = listener.try_clone()?;
     let address = listener.local_addr()?;
     let limits = Limits::from_system(config.max_streams);
 
@@ -72,15 +81,17 @@ fn serve(config: Config) -> Result<()> {
     let metrics = Arc::new(metrics::Metrics::default());
     let pace = Pace { poll: config.poll, heartbeat: config.heartbeat, max_streams: limits.streams };
     let (live, tail) = Live::start(Arc::clone(&store), bell, Arc::clone(&metrics), pace)?;
-    let app = Arc::new(App::new(config, Arc::clone(&store), Arc::clone(&live), metrics));
+    let app = Arc::new(App::new(config, Arc::clone(&store), Arc::clone(&live), metrics)?);
     let attendance = live::attendance::start(Arc::clone(&live), Arc::clone(&app.sessions))?;
     let server = server::Server::start(&app)?;
     let bridge = Bridge::open(&server.socket(), limits.standing())?;
     let door = Door::open(listener, bridge, limits, Arc::new(server.redeemer()))?;
-    say(&format!("parlor: listening on http://{address}/\n"))?;
+    let keeper = app.config.keep.map(|keep| Keeper::start(Arc::clone(&store), keep)).transpose()?;
+    say(&cli::announce(address, &app.config, app.invite.as_deref(), std::io::stdout().is_terminal()))?;
 
-    let signal = signals.next();
-    log::info("closing", &[("signal", &format!("{signal:?}"))]);
+    let next = wait_for_the_end(&mut signals, &invocation);
+    log::info("closing", &[("signal", &format!("{next:?}"))]);
+    let kept_listener = (next == Signal::Upgrade).then_some(kept_listener);
     let deadline = Instant::now() + SHUTDOWN;
     door.close();
     live.close(tail, deadline);
@@ -88,11 +99,27 @@ fn serve(config: Config) -> Result<()> {
     let _ = attendance.join();
     door.drain(deadline);
     server.stop();
-    store.checkpoint()
+    if let Some(keeper) = keeper {
+        keeper.close();
+    }
+    store.checkpoint()?;
+    match kept_listener {
+        Some(listener) if !signals.stop_came() => Err(upgrade::become_new(&invocation, listener)),
+        _ => Ok(()),
+    }
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).map_err(|error| Error::internal(format!("http://{address}/: {error}")))
+/// Blocks until the server is to end, or to make way for a program that has been seen to run.
+fn wait_for_the_end(signals: &mut Signals, invocation: &Invocation) -> Signal {
+    loop {
+        match signals.next() {
+            Signal::Stop => return Signal::Stop,
+            Signal::Upgrade => match upgrade::rehearse(invocation) {
+                Ok(()) => return Signal::Upgrade,
+                Err(error) => log::error("no upgrade", &[("cause", &error)]),
+            },
+        }
+    }
 }
 
 /// Prints to stdout; one who has closed it does not want to know.

@@ -130,7 +130,7 @@ fn read_form(app: &App, request: &Request) -> Result<Form> {
     }
 }
 
-/// Remembers the language and shows the same page in it.
+/// Remembers the language and shows the same page in it, to one who was invited too.
 fn switch_language(request: &Request, language: Language) -> Response {
     let cookie = crate::http::cookie::SetCookie {
         name: "lang",
@@ -139,5 +139,7 @@ fn switch_language(request: &Request, language: Language) -> Response {
         http_only: true,
         secure: request.is_secure(),
     };
-    Response::redirect(303, request.path().to_owned()).with_cookie(&cookie)
+    let invite = request.query("invite").filter(|invite| csrf::is_token(invite));
+    let query = invite.map_or_else(String::new, |invite| format!("?invite={invite}"));
+    Response::redirect(303, format!("{}{query}", request.path())).with_cookie(&cookie)
 }

@@ -34,7 +34,7 @@ pub struct Server {
 impl Server {
     /// Listens on a socket in a private directory, where only the door comes by.
     pub fn start(app: &Arc<App>) -> Result<Server> {
-        let directory = private_directory(&app.config.runtime_directory)?;
+        let directory = private_directory(&app.config.runtime_directories)?;
         let listener = UnixListener::bind(socket_in(&directory))?;
         let tiny = tiny_http::Server::from_listener(listener, None).map_err(Error::internal)?;
         let mut server =
@@ -80,13 +80,18 @@ fn socket_in(directory: &Path) -> PathBuf {
     directory.join("http")
 }
 
-/// A directory that only this user may enter.
-fn private_directory(parent: &Path) -> Result<PathBuf> {
+/// A directory that only this user may enter, in the first of the `parents` that takes it: in a container, or for a
+/// service, the usual places may be missing or closed.
+fn private_directory(parents: &[PathBuf]) -> Result<PathBuf> {
     let name = format!("parlor-{}-{:08x}", std::process::id(), rand::random::<u32>());
-    let directory = parent.join(name);
-    let named = |error: std::io::Error| Error::internal(format!("{}: {error}", directory.display()));
-    fs::DirBuilder::new().mode(0o700).create(&directory).map_err(named)?;
-    Ok(directory)
+    let mut failure = Error::internal("no directory for a socket");
+    for directory in parents.iter().map(|parent| parent.join(&name)) {
+        match fs::DirBuilder::new().mode(0o700).create(&directory) {
+            Ok(()) => return Ok(directory),
+            Err(error) => failure = Error::internal(format!("{}: {error}", directory.display())),
+        }
+    }
+    Err(failure)
 }
 
 struct Worker {

@@ -28,4 +28,9 @@ impl Signals {
             _ => Signal::Stop,
         }
     }
+
+    /// Whether one that asks for the end has arrived since.
+    pub fn stop_came(&mut self) -> bool {
+        self.0.pending().any(|signal| signal != SIGHUP)
+    }
 }

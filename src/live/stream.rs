@@ -71,7 +71,8 @@ impl Stream {
     ) -> Result<Stream> {
         let head = live.store.head()?;
         let (cursor, is_reset) = match start.last_event_id.as_deref().map(number) {
-            Some(Some(seen)) if seen <= head => (seen, false),
+            Some(Some(0)) => (0, false),
+            Some(Some(seen)) if (live.store.log_start()?..=head).contains(&seen) => (seen, false),
             other => (live.store.cursor_before_newest(start.backlog.unwrap_or(i64::MAX))?, other.is_some()),
         };
         let mut rest = event_stream::head(match format {

@@ -30,7 +30,9 @@ fn admit(visit: &Visit<'_>) -> Result<Response> {
     let (peer, now) = (rate::peer_key(visit.request.peer()), Instant::now());
     let too_many = |wait| Error::retry(429, i18n::ERR_TOO_MANY_SIGN_INS, wait);
     app.rates.sign_ins.take(peer, now).map_err(too_many)?;
-    if let Some(passphrase) = &app.config.passphrase {
+    if let Some(passphrase) = &app.config.passphrase
+        && invitation(visit).is_none()
+    {
         app.rates.guesses.take(peer, now).map_err(too_many)?;
         if !token::matches(visit.form.get("passphrase"), passphrase) {
             return Err(Error::told(403, i18n::ERR_PASSPHRASE));
@@ -83,13 +85,24 @@ fn again(visit: &Visit<'_>, error: &Error) -> Reply {
     page(visit, *status, values).into()
 }
 
+/// The invitation that the visitor came with, if it is a good one. To try one costs no guess at the passphrase: it is
+/// as long as a session's token.
+fn invitation<'a>(visit: &'a Visit<'_>) -> Option<&'a str> {
+    let shown = match visit.form.get("invite") {
+        "" => visit.request.query("invite").unwrap_or_default(),
+        sent => sent.to_owned(),
+    };
+    visit.app.invite.as_deref().filter(|invite| csrf::tokens_match(&shown, invite))
+}
+
 fn page(visit: &Visit<'_>, status: u16, values: Values<'_>) -> Response {
     let csrf = visit.csrf_token();
     let app = visit.app;
+    let invite = invitation(visit);
     let values = Values::new()
         .set("csrf", csrf.token.as_str())
-        .set("passphrase", if app.config.passphrase.is_some() { "yes" } else { "" })
-        .set("invite", "")
+        .set("passphrase", if app.config.passphrase.is_some() && invite.is_none() { "yes" } else { "" })
+        .set("invite", invite.unwrap_or_default())
         .set("error", "")
         .set("suggestion", "")
         .with(values);
