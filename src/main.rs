@@ -27,6 +27,7 @@ mod router;
 mod server;
 
 use std::io::{IsTerminal as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -72,7 +73,7 @@ fn serve(config: Config) -> Result<()> {
     let mut signals = Signals::catch()?;
     let invocation = Invocation::of_this_process()?;
     let listener = if config.inherits_listener { door::inherit() } else { door::listen(config.address()) }?;
-    let kept_listener = listener.try_clone()?;
+    let kept_listener = OwnedFd::from(listener.try_clone()?);
     let address = listener.local_addr()?;
     let limits = Limits::from_system(config.max_streams);
 

@@ -139,7 +139,7 @@ fn switch_language(request: &Request, language: Language) -> Response {
         http_only: true,
         secure: request.is_secure(),
     };
-    let invite = request.query("invite").filter(|invite| csrf::is_token(invite));
+    let invite = request.query("invite").filter(|invite| token::is_well_formed(invite));
     let query = invite.map_or_else(String::new, |invite| format!("?invite={invite}"));
     Response::redirect(303, format!("{}{query}", request.path())).with_cookie(&cookie)
 }

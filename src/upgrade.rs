@@ -1,7 +1,6 @@
 //! The upgrade in place: this process becomes the program that lies on the disk now, with the same arguments and the
 //! listening socket kept, so that nobody who comes meanwhile finds the door shut.
 
-use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
@@ -29,9 +28,9 @@ pub fn rehearse(invocation: &Invocation) -> Result<()> {
 /// open closes by itself.
 ///
 /// Returns only if that fails, with the reason.
-pub fn become_new(invocation: &Invocation, listener: TcpListener) -> Error {
+pub fn become_new(invocation: &Invocation, listener: OwnedFd) -> Error {
     let mut command = command(invocation);
-    let error = command.env(LISTENER.0, LISTENER.1).stdin(Stdio::from(OwnedFd::from(listener))).exec();
+    let error = command.env(LISTENER.0, LISTENER.1).stdin(Stdio::from(listener)).exec();
     named(invocation, error)
 }
 

@@ -92,7 +92,7 @@ fn invitation<'a>(visit: &'a Visit<'_>) -> Option<&'a str> {
         "" => visit.request.query("invite").unwrap_or_default(),
         sent => sent.to_owned(),
     };
-    visit.app.invite.as_deref().filter(|invite| csrf::tokens_match(&shown, invite))
+    visit.app.invite.as_deref().filter(|invite| token::matches(&shown, invite))
 }
 
 fn page(visit: &Visit<'_>, status: u16, values: Values<'_>) -> Response {

@@ -8,6 +8,8 @@ mod support;
 
 // How it is started, and what it says when it cannot.
 mod cli;
+// Letting others in: the network, the link, the invitation.
+mod join;
 // Every route: who may, who may not, and what else the same path answers.
 mod routes;
 // Coming in: names given, made up, refused.
@@ -26,10 +28,16 @@ mod history;
 mod stream;
 // The check that nothing between browser and server buffers a stream.
 mod streaming;
+// Messages that are kept for a while.
+mod keep;
+// The file copied and printed.
+mod offline;
 // Ending in order.
 mod shutdown;
 // Ending without order, again and again.
 mod crash;
+// Making way for another program without a door shut.
+mod in_place;
 // Files of earlier days, and the sample.
 mod upgrade;
 // The source keeps its own rules.
@@ -45,6 +53,14 @@ mod slow_readers;
 mod faults;
 // Two programs on one file.
 mod two_processes;
+// A real nginx.
+mod nginx;
+// What a proxy passes on.
+mod proxy;
+// Several programs behind it.
+mod several;
+// What the doctor says of it.
+mod doctor;
 // Text that would like to be more than text.
 mod hostile;
 
