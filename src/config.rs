@@ -420,7 +420,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_with_the_name_it_was_given_under() {
-        let cases: &[(&[&str], &[(&str, &str)], &str)] = &[
+        type Case = (&'static [&'static str], &'static [(&'static str, &'static str)], &'static str);
+        let cases: &[Case] = &[
             (&["--port", "65536"], &[], "--port: \"65536\" is not a port (0 to 65535)"),
             (&[], &[("PARLOR_RATE", "-1")], "PARLOR_RATE: \"-1\" is not a number"),
             (&["--nonsense"], &[], "invalid option '--nonsense'"),

@@ -11,7 +11,7 @@ const INWARD: &[&str] = &["docker", "br-", "veth", "virbr", "vmnet", "lxc", "cni
 
 /// All there is to say on stdout; the first line never changes, programs read it. `is_terminal` gives the QR code its
 /// colours.
-pub fn announce(address: SocketAddr, config: &Config, invite: Option<&str>, is_terminal: bool) -> String {
+pub fn announcement(address: SocketAddr, config: &Config, invite: Option<&str>, is_terminal: bool) -> String {
     let links = join_links(&reachable(address, &interfaces()), invite);
     let mut text = format!("parlor: listening on http://{address}/\n");
     let alone = address.ip().is_loopback();
@@ -102,13 +102,13 @@ mod tests {
     #[test]
     fn the_first_line_stands_and_the_next_ones_say_who_can_join() {
         let config = Config::default();
-        let alone = announce(address("127.0.0.1:8000"), &config, None, false);
+        let alone = announcement(address("127.0.0.1:8000"), &config, None, false);
         assert_eq!(
             alone,
             "parlor: listening on http://127.0.0.1:8000/\n\
              parlor: only this machine can join; --lan opens it to the network\n"
         );
-        let open = announce(address("192.0.2.5:8000"), &config, Some("abc"), false);
+        let open = announcement(address("192.0.2.5:8000"), &config, Some("abc"), false);
         assert_eq!(
             open,
             "parlor: listening on http://192.0.2.5:8000/\n\

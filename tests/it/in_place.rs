@@ -181,7 +181,7 @@ fn the_program_on_the_disk_takes_over_and_one_that_does_not_run_is_left_there() 
     assert!(server.runs().to_string_lossy().ends_with("(deleted)"), "the old one goes on");
     assert!(server.child.try_wait().unwrap().is_none());
 
-    server.replace(|path| drop(fs::copy(env!("CARGO_BIN_EXE_parlor"), path).unwrap()));
+    server.replace(|path| assert!(fs::copy(env!("CARGO_BIN_EXE_parlor"), path).unwrap() > 0));
     server.signal(Signal::HUP);
     server.until_said("stdout", "parlor: listening on", 2);
     assert_eq!(server.runs(), fs::canonicalize(server.dir.join("parlor")).unwrap());
