@@ -47,6 +47,8 @@ fn help_names_every_flag_and_its_default() {
         let help = stdout(&output);
         for word in [
             "--bind",
+            "--lan",
+            "--qr",
             "--port",
             "--db",
             "--title",

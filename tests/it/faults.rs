@@ -81,6 +81,34 @@ fn a_short_lock_is_waited_for() {
     alice.open_stream().expect_message("patient");
 }
 
+// ---- A machine that sleeps ----
+
+#[test]
+fn being_stopped_and_continued_is_noticed_by_nobody() {
+    let server = TestServer::start_new();
+    let alice = server.sign_in("Alice");
+    let mut streams: Vec<_> = (0..5).map(|_| alice.open_stream()).collect();
+    streams.iter_mut().for_each(|stream| stream.expect_live());
+    let mut idle = server.connect();
+    let mut half = server.connect();
+    half.send("GET /healthz HT");
+    thread::scope(|scope| {
+        let mut tab = alice.tab();
+        let posts = scope.spawn(move || (0..200).for_each(|n| drop(tab.send(&format!("{n}")))));
+        while !posts.is_finished() {
+            server.signal(Signal::STOP);
+            server.signal(Signal::CONT);
+            // The next stop comes when something has happened in between.
+            server.visitor().get("/healthz").expect(200);
+        }
+    });
+    for stream in &mut streams {
+        (0..200).for_each(|n| drop(stream.expect_message(&format!("{n}"))));
+    }
+    half.send("TP/1.1\r\nHost: localhost\r\n\r\n").answer().expect(200);
+    idle.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").answer().expect(200);
+}
+
 // ---- A disk that is full ----
 
 /// A small file system of its own, gone when dropped.

@@ -65,6 +65,7 @@ fn a_missing_slash_leads_to_the_route_with_its_query() {
         ("/lobby?next=1&x=%20y", "/lobby/?next=1&x=%20y"),
         ("/stream-chat-messages?last_event_id=4", "/stream-chat-messages/?last_event_id=4"),
         ("/messages?q=a%26b", "/messages/?q=a%26b"),
+        ("/admin", "/admin/"),
         ("/streaming?interval_ms=0", "/streaming/?interval_ms=0"),
     ] {
         server.visitor().get(from).expect_redirect(301, to);
@@ -120,7 +121,7 @@ fn a_known_path_with_another_method_says_which_it_takes() {
         let allow = answer.header("allow").unwrap_or_else(|| panic!("no Allow: {}", answer.head));
         assert!(allow.contains(allowed) && !allow.contains(method), "{method} {path}: Allow: {allow}");
     };
-    for path in ["/", "/stream-chat-messages/", "/messages/", "/streaming/", "/healthz"] {
+    for path in ["/", "/stream-chat-messages/", "/messages/", "/streaming/", "/healthz", "/metrics"] {
         refused("POST", path, "GET");
         refused("DELETE", path, "GET");
     }
@@ -185,7 +186,7 @@ fn static_files_have_a_tag_and_are_kept_for_long() {
 fn every_page_has_its_security_headers_and_stays_on_its_origin() {
     let server = TestServer::start_new();
     let mut alice = server.sign_in("Alice");
-    for path in ["/", "/lobby/", "/nothing/"] {
+    for path in ["/", "/lobby/", "/admin/", "/nothing/"] {
         let page = alice.request(&Request::get(path).header("Accept", "text/html"));
         let policy =
             page.header("content-security-policy").unwrap_or_else(|| panic!("no CSP: {}", page.head));
@@ -240,4 +241,14 @@ fn a_foreign_host_name_is_misdirected() {
         assert!(matches!(answer.status, 421 | 400), "{foreign:?}: {}", answer.head);
     }
     ask("evil.example").expect(421);
+}
+#[test]
+fn metrics_are_for_loopback_and_move() {
+    let server = TestServer::start_new();
+    let before = server.visitor().get("/metrics").expect(200);
+    assert!(before.header("content-type").is_some_and(|kind| kind.starts_with("text/plain")));
+    server.sign_in("Alice").send("hello");
+    let after = server.visitor().get("/metrics").expect(200);
+    assert_ne!(before.text(), after.text(), "nothing moved");
+    assert!(after.text().lines().any(|line| line.starts_with("# TYPE parlor_")), "{}", after.text());
 }

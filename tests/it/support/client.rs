@@ -177,6 +177,12 @@ pub fn exchange(connection: &mut Raw, request: &Request, limit: Duration) -> io:
     connection.try_answer(&request.method, limit)?.ok_or_else(|| ErrorKind::ConnectionAborted.into())
 }
 
+/// Whether a kept connection turned out to have been ended, so that nobody has read the request.
+fn is_end(error: &io::Error) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | BrokenPipe)
+}
+
 pub struct Client {
     port: u16,
     connection: Option<Raw>,
@@ -271,7 +277,7 @@ impl Client {
         if let Some(mut kept) = self.connection.take() {
             match exchange(&mut kept, &dressed, ANSWER_WITHIN) {
                 Ok(answer) => return Ok(self.keep(kept, answer)),
-                Err(error) if error.kind() == ErrorKind::TimedOut => return Err(error),
+                Err(error) if !is_end(&error) => return Err(error),
                 Err(_) => {}
             }
         }

@@ -149,6 +149,8 @@ impl Raw {
         self.socket.set_read_timeout(Some(left))?;
         let mut buffer = [0; 16 * 1024];
         let count = match self.socket.read(&mut buffer) {
+            // A process that was stopped for a moment reads on.
+            Err(error) if error.kind() == ErrorKind::Interrupted => return self.read_more(deadline),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(ErrorKind::TimedOut.into()),
             // A machine that is frozen for a moment interrupts a read that has a timeout.
             Err(error) if error.kind() == ErrorKind::Interrupted => return self.read_more(deadline),
