@@ -14,6 +14,22 @@ struct File {
     parts: &'static [&'static str],
 }
 
+impl File {
+    /// The file as it is sent. A script's comments and indentation are for those who read the source; without them the
+    /// chat page stays small.
+    fn content(&self) -> String {
+        let whole = self.parts.concat();
+        if self.content_type != JS {
+            return whole;
+        }
+        let lines = whole.lines().map(str::trim_start);
+        lines
+            .filter(|line| !line.is_empty() && !line.starts_with("//"))
+            .flat_map(|line| [line, "\n"])
+            .collect()
+    }
+}
+
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
@@ -78,7 +94,40 @@ pub fn show(visit: &Visit<'_>) -> Result<Reply> {
     let is_known = visit.request.header("If-None-Match").is_some_and(|known| known.contains(&tag));
     let response = match is_known {
         true => Response::empty(304),
-        false => Response::new(200, file.content_type, file.parts.concat().into_bytes()),
+        false => Response::new(200, file.content_type, file.content().into_bytes()),
     };
     Ok(response.with("Cache-Control", caching).with("ETag", tag).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes of a chat page without messages, its style sheet and its script together.
+    const HEAVIEST: usize = 40 * 1024;
+
+    fn content(name: &str) -> String {
+        FILES.iter().find(|file| file.name == name).map(File::content).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_chat_page_is_light() {
+        let pages = [include_str!("../../templates/chat.html"), include_str!("../../templates/message.html")];
+        for language in [i18n::Language::English, i18n::Language::Chinese] {
+            let html: usize =
+                pages.iter().map(|page| page.len()).sum::<usize>() + i18n::scripts_json(language).len();
+            let (css, js) = (content("chat.css").len(), content("chat.js").len());
+            assert!(css > 0 && js > 0, "both are there");
+            assert!(html + css + js < HEAVIEST, "HTML {html}, CSS {css}, JavaScript {js}");
+        }
+    }
+
+    #[test]
+    fn a_scripts_comments_stay_at_home() {
+        let script = content("chat.js");
+        assert!(!script.lines().any(|line| line.starts_with("//")));
+        assert!(script.contains("function connect() {"));
+        // A text over several lines would lose its indentation.
+        assert!(script.lines().all(|line| line.matches('`').count() % 2 == 0 || line.contains("/```")));
+    }
 }
