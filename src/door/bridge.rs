@@ -345,17 +345,34 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use std::ops::Deref;
     use std::os::unix::net::UnixListener;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, mpsc};
     use std::thread;
 
-    /// Answers requests on a Unix socket as `respond` says, a thread for each connection; hangs up where it says nothing.
-    pub fn serve(respond: impl Fn(&str) -> Vec<Vec<u8>> + Send + Sync + 'static) -> PathBuf {
+    /// Where a fake library answers; gone from the disk when dropped.
+    pub struct Served(PathBuf);
+
+    impl Deref for Served {
+        type Target = Path;
+        fn deref(&self) -> &Path {
+            &self.0
+        }
+    }
+
+    impl Drop for Served {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    /// Answers requests on a Unix socket as `respond` says, a thread for each connection; hangs up where it says
+    /// nothing.
+    pub fn serve(respond: impl Fn(&str) -> Vec<Vec<u8>> + Send + Sync + 'static) -> Served {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("parlor-bridge-{}-{number}", std::process::id()));
-        let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path).unwrap();
         let respond = Arc::new(respond);
         thread::spawn(move || {
@@ -364,7 +381,7 @@ pub mod tests {
                 thread::spawn(move || serve_one(standing, &*respond));
             }
         });
-        path
+        Served(path)
     }
 
     fn serve_one(mut standing: UnixStream, respond: &dyn Fn(&str) -> Vec<Vec<u8>>) {
@@ -478,11 +495,11 @@ pub mod tests {
         // What comes behind an answer is never taken for the next one.
         let _ = cross(&bridge, "GET /too-much");
         while lock(&bridge.pool).free[0].as_ref().is_some_and(is_quiet) {
-            thread::yield_now();
+            thread::sleep(Duration::from_millis(1));
         }
         assert!(cross(&bridge, "GET /").unwrap().ends_with("well"));
 
-        std::fs::remove_file(&path).unwrap();
+        drop(path);
         assert_eq!(cross(&bridge, "GET /hang-up"), Err("502"));
         assert_eq!(cross(&bridge, "GET /"), Err("503"), "nobody is there to open it again");
     }

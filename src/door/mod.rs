@@ -625,8 +625,22 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(10);
         while !fact() {
             assert!(Instant::now() < deadline, "it did not come true");
-            thread::yield_now();
+            thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// A client that has had its answer, and one that has begun to ask.
+    fn one_idle_one_busy(door: &Door) -> (TcpStream, TcpStream) {
+        let are_busy =
+            || lock(&door.inside).values().map(|one| one.idle_since().is_none()).collect::<Vec<_>>();
+        let mut idle = connect(door);
+        send(&mut idle, GET);
+        read_answer(&mut idle);
+        wait_until(|| are_busy() == [false]);
+        let mut busy = connect(door);
+        send(&mut busy, "GET");
+        wait_until(|| are_busy().len() == 2 && are_busy().contains(&true));
+        (idle, busy)
     }
 
     #[test]
@@ -738,13 +752,7 @@ mod tests {
     #[test]
     fn a_full_door_says_so_and_sheds_who_has_been_idle() {
         let (door, _redeemed) = open(Limits { connections: 2, ..LIMITS });
-        let (mut idle, mut busy) = (connect(&door), connect(&door));
-        send(&mut idle, GET);
-        read_answer(&mut idle);
-        send(&mut busy, "GET");
-        wait_until(|| {
-            door.connections() == 2 && lock(&door.inside).values().any(|one| one.idle_since().is_none())
-        });
+        let (mut idle, mut busy) = one_idle_one_busy(&door);
 
         let mut turned_away = connect(&door);
         let answer = read_to_end(&mut turned_away);
@@ -765,13 +773,7 @@ mod tests {
     #[test]
     fn a_closed_door_lets_requests_finish() {
         let (door, _redeemed) = open(LIMITS);
-        let (mut idle, mut busy) = (connect(&door), connect(&door));
-        send(&mut idle, GET);
-        read_answer(&mut idle);
-        send(&mut busy, "GET");
-        wait_until(|| {
-            door.connections() == 2 && lock(&door.inside).values().any(|one| one.idle_since().is_none())
-        });
+        let (mut idle, mut busy) = one_idle_one_busy(&door);
 
         door.close();
         assert_eq!(read_to_end(&mut idle), "");
