@@ -44,6 +44,8 @@ mod metrics;
 mod in_place;
 // Files of earlier days, and the sample.
 mod upgrade;
+// The documents keep to the program.
+mod docs;
 // The source keeps its own rules.
 mod tidy;
 

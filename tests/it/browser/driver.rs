@@ -129,6 +129,12 @@ impl Window {
         self.command("/execute/sync", &json!({"script": script, "args": args}))
     }
 
+    /// Has the browser itself do something, by the Chrome DevTools Protocol.
+    #[track_caller]
+    pub fn tell_browser(&self, command: &str, parameters: &Value) -> Value {
+        self.command("/goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
+    }
+
     /// The path of the page that is shown.
     #[track_caller]
     pub fn location(&self) -> String {

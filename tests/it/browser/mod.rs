@@ -9,6 +9,8 @@ mod person;
 mod chat;
 // An administrator and a person.
 mod admin;
+// The pictures in the documents.
+mod screenshots;
 
 use driver::Driver;
 use person::Person;
