@@ -15,7 +15,7 @@ pub struct Bell {
 #[derive(Default)]
 struct Count {
     rings: u64,
-    /// Of these the listener has answered this many; none while nobody listens.
+    /// Of these the listener has heard this many; none while nobody need wait for it.
     heard: Option<u64>,
 }
 
@@ -26,10 +26,11 @@ impl Bell {
     }
 
     /// The one listener waits until the count has passed `seen`, or `patience` is over, and returns the count as it
-    /// is then: it has heard so many, and goes to look.
-    pub fn listen(&self, seen: u64, patience: Duration) -> u64 {
+    /// is then: it has heard so many, and goes to look. While it is `in_step`, ringers wait for it to hear.
+    pub fn listen(&self, seen: u64, in_step: bool, patience: Duration) -> u64 {
         let deadline = Instant::now() + patience;
         let mut count = self.count();
+        count.heard = in_step.then_some(seen);
         while count.rings <= seen {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -37,12 +38,12 @@ impl Bell {
             }
             count = self.rung.wait_timeout(count, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        count.heard = Some(count.rings);
+        count.heard = in_step.then_some(count.rings);
         self.heard.notify_all();
         count.rings
     }
 
-    /// Waits until the listener, if there is one, has heard all that was rung, or `patience` is over.
+    /// Waits until the listener, if there is one in step, has heard all that was rung, or `patience` is over.
     pub fn wait_heard(&self, patience: Duration) {
         let deadline = Instant::now() + patience;
         let mut count = self.count();
@@ -73,21 +74,21 @@ mod tests {
     fn a_ring_before_the_wait_is_not_missed() {
         let bell = Bell::default();
         bell.ring();
-        assert_eq!(bell.listen(0, LONG), 1);
+        assert_eq!(bell.listen(0, true, LONG), 1);
     }
 
     #[test]
     fn patience_ends() {
-        assert_eq!(Bell::default().listen(0, Duration::from_millis(1)), 0);
+        assert_eq!(Bell::default().listen(0, true, Duration::from_millis(1)), 0);
     }
 
     #[test]
     fn a_ring_wakes_the_listener_on_another_thread_and_is_told_when_it_is_heard() {
         let bell = Arc::new(Bell::default());
-        bell.listen(0, Duration::ZERO);
+        bell.listen(0, true, Duration::ZERO);
         let listener = std::thread::spawn({
             let bell = Arc::clone(&bell);
-            move || bell.listen(0, LONG)
+            move || bell.listen(0, true, LONG)
         });
         bell.ring();
         bell.wait_heard(LONG);

@@ -19,7 +19,7 @@ use crate::{i18n, log, router};
 
 /// Threads that answer. None waits for a commit or for a visitor, so a few are enough; they are more than the cores
 /// because a long search must not hold up everybody.
-const WORKERS: usize = 8;
+const WORKERS: usize = 4;
 
 /// A worker parses, asks SQLite and fills in templates; in a debug build all of that takes more room. Bytes.
 const STACK: usize = 1024 * 1024;

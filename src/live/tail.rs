@@ -60,7 +60,9 @@ impl Tail {
     /// One round after the other until the server closes.
     pub fn run(mut self) {
         while !self.live.is_closing() {
-            self.rings_heard = self.live.bell.listen(self.rings_heard, self.live.pace.poll);
+            // Posts keep step with the streams, as long as there are any.
+            let in_step = !self.streams.is_empty();
+            self.rings_heard = self.live.bell.listen(self.rings_heard, in_step, self.live.pace.poll);
             let inbox = self.live.take_inbox();
             if let Err(error) = self.round(inbox) {
                 log::warn("the log cannot be read", &[("cause", &error)]); // the next round tries again
@@ -88,6 +90,10 @@ impl Tail {
 
     /// Sends what is new in the log, page by page, until there is no more.
     fn follow_log(&mut self) -> Result<()> {
+        if self.streams.is_empty() {
+            self.cursor = self.log.head()?; // what nobody was here to see need not be read
+            return Ok(());
+        }
         loop {
             let revisions = self.log.revisions_after(self.cursor)?;
             if revisions.is_empty() {
