@@ -1,13 +1,14 @@
 //! The standing connections to tiny_http: a clean request goes over one of them, its answer comes back, one at a time.
 
 use super::framing::{Refusal, Request};
+use super::lock;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a request waits for a free standing connection; a person would not wait longer for a page.
@@ -335,11 +336,6 @@ fn refusal_for(error: io::Error) -> Refusal {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => LATE,
         _ => BROKEN,
     }
-}
-
-/// A panic elsewhere leaves nothing half done in here, so a poisoned lock is still good.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

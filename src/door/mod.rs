@@ -2,6 +2,7 @@
 //! through to the library behind. It knows bytes and deadlines; no route, no session, no cookie.
 
 mod bridge;
+mod connection;
 mod framing;
 mod limits;
 mod listener;
@@ -11,12 +12,13 @@ pub use limits::Limits;
 pub use listener::{inherit, listen};
 
 use bridge::Answer;
-use framing::{Inbox, Refusal, Request, Unread, Wire};
+use connection::{Connection, Phase, Socket};
+use framing::{Inbox, Refusal, Request, Unread};
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -26,19 +28,13 @@ use std::time::{Duration, Instant};
 const BACKLOG: i32 = 4096;
 /// A connection's stack. Its own work needs a tenth; but the thread may go on to read SQLite as a stream.
 const STACK: usize = 256 * 1024;
-/// How long a client may take none of its answer.
-const STALL_TIME: Duration = Duration::from_secs(20);
-/// How long a client may take for an answer, or for each piece of a long one: 1 MiB at 140 kbit/s.
-const SEND_TIME: Duration = Duration::from_secs(60);
 /// How long a closing connection is still read, so that the client gets the answer and not a reset.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 /// The same while the whole door closes.
 const SHORT_LINGER_TIME: Duration = Duration::from_millis(200);
-/// And how many bytes of it are read and dropped.
-const LINGER_BYTES: usize = 8 * 1024 * 1024;
 /// How long one who has just come may take to begin a request while the door closes: most send it as they come.
 const FIRST_WORD_TIME: Duration = Duration::from_millis(200);
-/// How long a connection must have been idle to be closed in favour of a new one.
+/// How long a client must have kept us waiting to be let go in favour of a new one.
 const SHED_AFTER: Duration = Duration::from_secs(1);
 /// Descriptors held back, so that a client can still be told when there are no others.
 const SPARES: usize = 4;
@@ -66,7 +62,6 @@ pub struct Door {
     limits: Limits,
     redeem: Arc<Redeem>,
     address: SocketAddr,
-    opened: Instant,
     closing: AtomicBool,
     acceptor: Mutex<Option<JoinHandle<()>>>,
     inside: Mutex<HashMap<u64, Arc<Connection>>>,
@@ -80,7 +75,7 @@ pub struct Counts {
     pub accepted: AtomicU64,
     /// Connections turned away with 503.
     pub refused: AtomicU64,
-    /// Idle connections closed in favour of new ones.
+    /// Connections closed in favour of new ones, since their clients kept us waiting.
     pub shed: AtomicU64,
     /// Requests refused for their form, size or slowness.
     pub malformed: AtomicU64,
@@ -110,7 +105,6 @@ impl Door {
             limits,
             redeem,
             address: listener.local_addr()?,
-            opened: Instant::now(),
             closing: AtomicBool::new(false),
             acceptor: Mutex::new(None),
             inside: Mutex::new(HashMap::new()),
@@ -135,14 +129,15 @@ impl Door {
             }
         }
         let inside = lock(&self.inside);
-        for connection in inside.values().filter(|connection| !connection.is_fresh()) {
-            connection.close_if_idle();
+        for connection in inside.values() {
+            connection.close_if(&[Phase::Idle]);
         }
-        let some_are_fresh =
-            |inside: &mut HashMap<u64, Arc<Connection>>| inside.values().any(|one| one.is_fresh());
+        let some_are_fresh = |inside: &mut HashMap<u64, Arc<Connection>>| {
+            inside.values().any(|connection| connection.is_at(Phase::Fresh))
+        };
         let waited = self.somebody_left.wait_timeout_while(inside, FIRST_WORD_TIME, some_are_fresh);
         for connection in waited.unwrap_or_else(PoisonError::into_inner).0.values() {
-            connection.close_if_idle();
+            connection.close_if(&[Phase::Fresh, Phase::Idle]);
         }
     }
 
@@ -199,7 +194,7 @@ impl Door {
         if self.connections() >= self.limits.connections && !self.shed_one() {
             return Some(client);
         }
-        let connection = Arc::new(Connection::new(client, self.opened.elapsed()));
+        let connection = Arc::new(Connection::new(client));
         lock(&self.inside).insert(id, Arc::clone(&connection));
         let door = Arc::clone(self);
         let thread = thread::Builder::new().name("conn".into()).stack_size(STACK);
@@ -212,14 +207,16 @@ impl Door {
         }
     }
 
-    /// Closes the connection that has been idle for longest, if it has been for long enough.
+    /// Lets go whoever has kept us waiting for longest, silent, asking drop by drop or not reading; false when nobody
+    /// has for long enough. So those who come can always come in, however many stand around.
     fn shed_one(&self) -> bool {
-        let now = self.opened.elapsed().as_millis() as u64;
-        let long_enough = SHED_AFTER.as_millis() as u64;
+        let waiting = [Phase::Fresh, Phase::Idle, Phase::Asking, Phase::Answered];
         let inside = lock(&self.inside);
-        let idle = inside.values().filter_map(|connection| Some((connection.idle_since()?, connection)));
-        let longest = idle.filter(|(since, _)| since + long_enough <= now).min_by_key(|(since, _)| *since);
-        let shed = longest.is_some_and(|(_, connection)| connection.close_if_idle());
+        let all = inside.values().filter_map(|connection| Some((connection.waits_since()?, connection)));
+        let longest = all.min_by_key(|(since, _)| *since);
+        let shed = longest.is_some_and(|(since, connection)| {
+            since.elapsed() >= SHED_AFTER && connection.close_if(&waiting)
+        });
         if shed {
             bump(&self.counts.shed);
         }
@@ -263,13 +260,8 @@ impl Door {
         let mut request = Request::default();
         let mut answer = Vec::new();
         loop {
-            connection.rest(self.opened.elapsed());
-            if self.is_closing() && !connection.is_fresh()
-                || inbox.wait(&mut socket).is_err()
-                || !connection.begin()
-            {
-                return None;
-            }
+            inbox.wait(&mut socket).ok()?;
+            connection.go_on_to(Phase::Asking)?;
             match inbox.read_request(&mut socket, &peer, &mut request) {
                 Ok(()) => bump(&self.counts.requests),
                 Err(Unread::Gone) => return None,
@@ -279,6 +271,7 @@ impl Door {
                     break;
                 }
             }
+            connection.go_on_to(Phase::Crossing)?;
             let mut keep_alive = request.keep_alive;
             let ending = || {
                 keep_alive &= !self.is_closing();
@@ -288,15 +281,19 @@ impl Door {
                     true => "",
                 }
             };
-            match self.bridge.cross(&request, ending, &mut answer) {
-                Ok(Answer::Whole) => socket.send(&answer).ok()?,
-                Ok(Answer::Ticket(ticket)) => return Some(ticket),
+            let crossed = self.bridge.cross(&request, ending, &mut answer);
+            if let Ok(Answer::Ticket(ticket)) = crossed {
+                return Some(ticket);
+            }
+            connection.go_on_to(Phase::Answered)?;
+            match crossed {
                 Ok(Answer::Long(mut rest)) => {
                     while !answer.is_empty() {
                         socket.send(&answer).ok()?;
                         rest.next_piece(&mut answer).ok()?;
                     }
                 }
+                Ok(_) => socket.send(&answer).ok()?,
                 Err(refusal) => {
                     bump(&self.counts.unanswered);
                     socket.send(&answer_to(refusal, request.is_head)).ok()?;
@@ -309,6 +306,10 @@ impl Door {
             for buffer in [&mut request.bytes, &mut answer] {
                 buffer.clear();
                 buffer.shrink_to(KEPT_BUFFER);
+            }
+            connection.go_on_to(Phase::Idle)?;
+            if self.is_closing() {
+                return None;
             }
         }
         socket.linger(if self.is_closing() { SHORT_LINGER_TIME } else { LINGER_TIME });
@@ -364,157 +365,6 @@ impl Drop for Place<'_> {
     }
 }
 
-/// A client's connection, and whether it may be closed from outside: only while it is idle.
-struct Connection {
-    client: TcpStream,
-    state: AtomicU8,
-    /// Milliseconds since the door was opened.
-    idle_since: AtomicU64,
-}
-
-const IDLE: u8 = 0;
-const BUSY: u8 = 1;
-const CLOSED: u8 = 2;
-/// Idle, and never anything else.
-const FRESH: u8 = 3;
-
-impl Connection {
-    fn new(client: TcpStream, now: Duration) -> Connection {
-        let idle_since = AtomicU64::new(now.as_millis() as u64);
-        Connection { client, state: AtomicU8::new(FRESH), idle_since }
-    }
-
-    fn rest(&self, now: Duration) {
-        self.idle_since.store(now.as_millis() as u64, Ordering::SeqCst);
-        let _ = self.state.compare_exchange(BUSY, IDLE, Ordering::SeqCst, Ordering::SeqCst);
-    }
-
-    /// A request has begun; false when the connection has been closed first.
-    fn begin(&self) -> bool {
-        self.leave_idleness(BUSY)
-    }
-
-    fn is_fresh(&self) -> bool {
-        self.state.load(Ordering::SeqCst) == FRESH
-    }
-
-    fn leave_idleness(&self, to: u8) -> bool {
-        let from = |from| self.state.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok();
-        from(IDLE) || from(FRESH)
-    }
-
-    fn idle_since(&self) -> Option<u64> {
-        matches!(self.state.load(Ordering::SeqCst), IDLE | FRESH)
-            .then(|| self.idle_since.load(Ordering::SeqCst))
-    }
-
-    /// Wakes the connection's thread with an end of its input.
-    fn close_if_idle(&self) -> bool {
-        let idle = self.leave_idleness(CLOSED);
-        if idle {
-            let _ = self.client.shutdown(Shutdown::Read);
-        }
-        idle
-    }
-}
-
-/// A client's socket under deadlines.
-struct Socket<'a> {
-    client: &'a TcpStream,
-    /// The read timeout it has; setting it again would be a system call for nothing.
-    timeout: Duration,
-}
-
-impl<'a> Socket<'a> {
-    fn new(client: &'a TcpStream) -> io::Result<Socket<'a>> {
-        client.set_nodelay(true)?;
-        client.set_write_timeout(Some(STALL_TIME))?;
-        Ok(Socket { client, timeout: Duration::ZERO })
-    }
-
-    /// Sends all of `bytes`, in one go when the client takes them.
-    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut sent = write_some(self.client, bytes)?;
-        if sent == bytes.len() {
-            return Ok(());
-        }
-        let deadline = Instant::now() + SEND_TIME;
-        while sent < bytes.len() {
-            if Instant::now() > deadline {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            sent += write_some(self.client, &bytes[sent..])?;
-        }
-        Ok(())
-    }
-
-    /// Says that nothing more will come, and reads what is still under way: a socket closed with unread bytes sends a
-    /// reset, and the reset overtakes the answer.
-    fn linger(&mut self, time: Duration) {
-        let _ = self.client.shutdown(Shutdown::Write);
-        let deadline = Instant::now() + time;
-        let mut left = LINGER_BYTES;
-        let mut dropped = [0; 8192];
-        while left > 0 {
-            match self.read(&mut dropped, deadline) {
-                Ok(0) | Err(_) => return,
-                Ok(count) => left = left.saturating_sub(count),
-            }
-        }
-    }
-}
-
-impl Wire for Socket<'_> {
-    fn read(&mut self, into: &mut [u8], deadline: Instant) -> io::Result<usize> {
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            let timeout = rounded(left);
-            if timeout != self.timeout {
-                self.client.set_read_timeout(Some(timeout))?;
-                self.timeout = timeout;
-            }
-            match self.client.read(into) {
-                Err(error) if is_for_another_try(&error) => {}
-                result => return result,
-            }
-        }
-    }
-
-    fn go_on(&mut self) -> io::Result<()> {
-        self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-    }
-
-    fn now(&self) -> Instant {
-        Instant::now()
-    }
-}
-
-fn write_some(mut client: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    loop {
-        match client.write(bytes) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-}
-
-/// Up to the next whole second, so that the same wait has the same timeout each time; short ones stay as they are.
-fn rounded(left: Duration) -> Duration {
-    if left < Duration::from_secs(1) {
-        return left.max(Duration::from_millis(1));
-    }
-    Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0))
-}
-
-/// A timeout ran out, perhaps a little early, or a signal came: the deadline decides.
-fn is_for_another_try(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
-}
-
 fn is_out_of_descriptors(error: &io::Error) -> bool {
     let code = rustix::io::Errno::from_io_error(error);
     matches!(code, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
@@ -550,7 +400,7 @@ fn bump(count: &AtomicU64) {
     count.fetch_add(1, Ordering::Relaxed);
 }
 
-/// No lock here is held over anything that can be left half done.
+/// No lock in here is held over anything that a panic can leave half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -563,14 +413,20 @@ mod tests {
     use std::sync::mpsc::{Receiver, channel};
 
     const LIMITS: Limits = Limits { connections: 100, streams: 10, descriptors: 1000 };
+    /// The bytes of an answer that no socket's buffers hold.
+    const LONG: usize = 20_000_000;
     const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
     /// A door before a fake library that echoes requests, and the streams that come out of it.
     fn open(limits: Limits) -> (Arc<Door>, Receiver<(u64, TcpStream)>) {
-        let path = serve(|request| match request.split(' ').nth(1).unwrap() {
+        let (release, held) = channel();
+        let held = Mutex::new(held);
+        let path = serve(move |request| match request.split(' ').nth(1).unwrap() {
+            "/held" => lock(&held).recv().map(|()| answer("200 OK", "", "held")).unwrap(),
+            "/release" => release.send(()).map(|()| answer("200 OK", "", "")).unwrap(),
             "/stream" => answer("200 OK", "Parlor-Ticket: 5\r\n", ""),
             "/panic" => answer("200 OK", "Parlor-Ticket: 6\r\n", ""),
-            "/long" => answer("200 OK", "", &"x".repeat(3_000_000)),
+            "/long" => answer("200 OK", "", &"x".repeat(LONG)),
             "/lost" => vec![],
             _ => answer("200 OK", "", request),
         });
@@ -629,18 +485,8 @@ mod tests {
         }
     }
 
-    /// A client that has had its answer, and one that has begun to ask.
-    fn one_idle_one_busy(door: &Door) -> (TcpStream, TcpStream) {
-        let are_busy =
-            || lock(&door.inside).values().map(|one| one.idle_since().is_none()).collect::<Vec<_>>();
-        let mut idle = connect(door);
-        send(&mut idle, GET);
-        read_answer(&mut idle);
-        wait_until(|| are_busy() == [false]);
-        let mut busy = connect(door);
-        send(&mut busy, "GET");
-        wait_until(|| are_busy().len() == 2 && are_busy().contains(&true));
-        (idle, busy)
+    fn count_at(door: &Door, phase: Phase) -> usize {
+        lock(&door.inside).values().filter(|connection| connection.is_at(phase)).count()
     }
 
     #[test]
@@ -718,7 +564,7 @@ mod tests {
         send(&mut client, "GET /long HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         let answer = read_to_end(&mut client);
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(body.len() == 3_000_000 && body.bytes().all(|byte| byte == b'x'));
+        assert!(body.len() == LONG && body.bytes().all(|byte| byte == b'x'));
     }
 
     #[test]
@@ -750,38 +596,61 @@ mod tests {
     }
 
     #[test]
-    fn a_full_door_says_so_and_sheds_who_has_been_idle() {
-        let (door, _redeemed) = open(Limits { connections: 2, ..LIMITS });
-        let (mut idle, mut busy) = one_idle_one_busy(&door);
+    fn a_full_door_says_so_and_lets_go_who_keeps_it_waiting() {
+        let (door, _redeemed) = open(Limits { connections: 5, ..LIMITS });
+        let mut slow: Vec<_> = (0..4).map(|_| connect(&door)).collect();
+        send(&mut slow[1], GET);
+        read_answer(&mut slow[1]);
+        send(&mut slow[2], &GET[..5]);
+        send(&mut slow[3], "GET /long HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut served = connect(&door);
+        send(&mut served, "GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
+        for phase in [Phase::Fresh, Phase::Idle, Phase::Asking, Phase::Answered, Phase::Crossing] {
+            wait_until(|| count_at(&door, phase) == 1);
+        }
 
-        let mut turned_away = connect(&door);
-        let answer = read_to_end(&mut turned_away);
+        let answer = read_to_end(&mut connect(&door));
         assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("Retry-After: 2\r\n"), "{answer}");
         assert_eq!(door.counts.refused.load(Ordering::Relaxed), 1);
 
-        // Both have been here for long, but one of them has a request under way.
-        wait_until(|| door.opened.elapsed() > SHED_AFTER * 2);
-        let mut let_in = connect(&door);
-        send(&mut let_in, GET);
-        assert!(read_answer(&mut let_in).starts_with("HTTP/1.1 200 "));
-        assert_eq!(read_to_end(&mut idle), "");
-        send(&mut busy, &GET[3..]);
-        assert!(read_answer(&mut busy).starts_with("HTTP/1.1 200 "));
-        assert_eq!(door.counts.shed.load(Ordering::Relaxed), 1);
+        let all_waited = || {
+            let inside = lock(&door.inside);
+            inside
+                .values()
+                .filter_map(|connection| connection.waits_since())
+                .all(|it| it.elapsed() > SHED_AFTER)
+        };
+        wait_until(all_waited);
+        let mut new: Vec<_> = (0..4).map(|_| connect(&door)).collect();
+        for client in &mut new {
+            send(client, GET);
+            assert!(read_answer(client).starts_with("HTTP/1.1 200 "));
+        }
+        assert_eq!(door.counts.shed.load(Ordering::Relaxed), 4);
+        for client in &mut slow[..3] {
+            assert_eq!(read_to_end(client), "");
+        }
+        assert!(read_to_end(&mut slow[3]).len() < LONG);
+        send(&mut new[0], "GET /release HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(read_answer(&mut served).starts_with("HTTP/1.1 200 "));
     }
 
     #[test]
     fn a_closed_door_lets_requests_finish() {
         let (door, _redeemed) = open(LIMITS);
-        let (mut idle, mut busy) = one_idle_one_busy(&door);
+        let (mut idle, mut asking) = (connect(&door), connect(&door));
+        send(&mut idle, GET);
+        read_answer(&mut idle);
+        send(&mut asking, "GET");
+        wait_until(|| count_at(&door, Phase::Idle) == 1 && count_at(&door, Phase::Asking) == 1);
 
         door.close();
         assert_eq!(read_to_end(&mut idle), "");
         assert!(TcpStream::connect(door.address).is_err());
         assert!(!door.drain(Instant::now()));
 
-        send(&mut busy, &GET[3..]);
-        let last = read_to_end(&mut busy);
+        send(&mut asking, &GET[3..]);
+        let last = read_to_end(&mut asking);
         assert!(last.starts_with("HTTP/1.1 200 ") && last.contains("\r\nConnection: close\r\n"), "{last}");
         assert!(door.drain(Instant::now() + Duration::from_secs(10)));
         door.close();
