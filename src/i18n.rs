@@ -332,6 +332,26 @@ mod tests {
     }
 
     #[test]
+    fn every_text_a_script_says_exists() {
+        let scripts = [
+            include_str!("../templates/chat/text.js"),
+            include_str!("../templates/chat/log.js"),
+            include_str!("../templates/chat/people.js"),
+            include_str!("../templates/chat/unread.js"),
+            include_str!("../templates/chat/compose.js"),
+            include_str!("../templates/chat/connection.js"),
+            include_str!("../templates/chat/search.js"),
+        ];
+        let mut said = 0;
+        for rest in scripts.iter().flat_map(|script| script.split("say('").skip(1)) {
+            let key = format!("js_{}", rest.split('\'').next().unwrap_or_default());
+            assert!(lookup(&key, Language::English).is_some(), "no text is called {key}");
+            said += 1;
+        }
+        assert!(said > 5, "the scripts say texts");
+    }
+
+    #[test]
     fn a_choice_beats_the_browser_and_english_is_the_last_resort() {
         assert_eq!(Language::pick(Some("zh"), Some("en")), Language::Chinese);
         assert_eq!(Language::pick(Some("fr"), Some("zh-CN,zh;q=0.9")), Language::Chinese);

@@ -120,10 +120,6 @@ function writeIn(text) {
 function onInput() {
 	complain('');
 	if (!editing) sessionStorage.draft = box.value;
-	if (!CSS.supports('field-sizing', 'content')) {
-		box.style.height = 0;
-		box.style.height = `${box.scrollHeight + 2}px`;
-	}
 	const left = LIMIT - lengthOf(box.value);
 	byId('counter').textContent = left > COUNTED ? '' : say('left', { n: left });
 }
