@@ -1,12 +1,11 @@
 //! A consistent copy of the chat, made while it goes on.
 
 use std::fs::{self, File};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use super::schema::beside;
-use super::{Store, open_reader};
-use crate::error::{Error, Result};
+use super::{Store, backup};
+use crate::error::Result;
 
 impl Store {
     /// The whole chat as one file, as it is at one moment; nothing that was deleted is left in it. It lies beside the
@@ -14,9 +13,7 @@ impl Store {
     /// from it once it is closed.
     pub fn copy(&self) -> Result<File> {
         let file = Temporary(beside(&self.path, &format!("-copy-{:016x}", rand::random::<u64>())));
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file.0)?;
-        let name = file.0.to_str().ok_or_else(|| Error::internal("the path of the database is not UTF-8"))?;
-        open_reader(&self.path)?.execute("VACUUM INTO ?1", [name])?;
+        backup(&self.path, &file.0)?;
         Ok(File::open(&file.0)?)
     }
 }
