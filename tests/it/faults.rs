@@ -94,7 +94,7 @@ fn being_stopped_and_continued_is_noticed_by_nobody() {
     half.send("GET /healthz HT");
     thread::scope(|scope| {
         let mut tab = alice.tab();
-        let posts = scope.spawn(move || (0..200).for_each(|n| drop(tab.send(&format!("{n}")))));
+        let posts = scope.spawn(move || (0..200).map(|n| tab.send(&format!("{n}"))).collect::<Vec<_>>());
         while !posts.is_finished() {
             server.signal(Signal::STOP);
             server.signal(Signal::CONT);
