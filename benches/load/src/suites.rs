@@ -25,7 +25,7 @@ pub const DELIVERIES: &str = "deliveries/s";
 const USUAL: usize = 96;
 const LONG: usize = 16_000;
 
-/// People who are signed in; streams are shared among them.
+/// People who are signed in; streams and posters are shared among them.
 const VISITORS: usize = 16;
 
 /// A fan-out that brings nothing new for so long has brought all it will.
@@ -173,9 +173,11 @@ fn post_all(server: &Server, visitors: &[Visitor], posting: Posting, start: Inst
 
 fn posts(server: &Server, posters: usize, time: Duration) -> Result<Figures> {
     let start = Instant::now();
-    let visitors = server.sign_in(posters)?;
+    let visitors = server.sign_in(VISITORS)?;
     let before = server.usage();
-    let request = |poster: usize, number| visitors[poster].post_message(&Mark::content(number, start, USUAL));
+    let request = |poster: usize, number| {
+        visitors[poster % VISITORS].post_message(&Mark::content(number, start, USUAL))
+    };
     let mut posted = rush(server.address, posters, 1_000_000, time, request)?;
     let cpu = server.usage().cpu_since(&before);
     Ok(vec![
