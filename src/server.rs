@@ -17,9 +17,9 @@ use crate::http::{Reply, Request, Response, Takeover};
 use crate::pages::{Manner, error_response};
 use crate::{i18n, log, router};
 
-/// Threads that answer. None waits for a commit or for a visitor, so a few are enough; they are more than the cores
-/// because a long search must not hold up everybody.
-const WORKERS: usize = 4;
+/// Threads that answer. A new message leaves its worker free while it waits for the disk, but a sign-in or an edit
+/// does not; so there are more workers than posts that the door lets in at once, and pages are always answered.
+const WORKERS: usize = 28;
 
 /// A worker parses, asks SQLite and fills in templates; in a debug build all of that takes more room. Bytes.
 const STACK: usize = 1024 * 1024;

@@ -77,7 +77,8 @@ impl Live {
             closing: AtomicBool::new(false),
         });
         let tail = tail::Tail::new(Arc::clone(&live))?;
-        let thread = std::thread::Builder::new().name("tail".to_owned()).spawn(move || tail.run())?;
+        let thread =
+            std::thread::Builder::new().name("tail".to_owned()).spawn(move || tail.run_for_ever())?;
         Ok((live, thread))
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -57,8 +58,20 @@ impl Tail {
         })
     }
 
+    /// Runs until the server closes. A fault here would silence everybody: the streams of a tail that falls end with
+    /// it, and their readers come back to the next one.
+    pub fn run_for_ever(self) {
+        let live = Arc::clone(&self.live);
+        let mut next = Some(self);
+        while let Some(tail) = next.take() {
+            if catch_unwind(AssertUnwindSafe(|| tail.run())).is_err() {
+                next = Tail::new(Arc::clone(&live)).ok();
+            }
+        }
+    }
+
     /// One round after the other until the server closes.
-    pub fn run(mut self) {
+    fn run(mut self) {
         while !self.live.is_closing() {
             // Posts keep step with the streams, as long as there are any.
             let in_step = !self.streams.is_empty();
