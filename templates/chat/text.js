@@ -23,8 +23,8 @@ function say(key, values) {
 	return texts[key].replace(/\{(\w+)\}/g, (_, gap) => values[gap]);
 }
 
-// Fenced code, code in a line, or a link, without the stop or the bracket that may follow it.
-const PIECES = /```(?:[\w+-]*\n)?([^]+?)```|`([^`\n]+)`|https?:\/\/(?:\([^\s()]*\)|[^\s()<>"`，。、；：！？（）《》「」])+(?<![.,;:!?'*])/gi;
+// Fenced code with the line end after it, code in a line, or a link, without the stop or the bracket that may follow it.
+const PIECES = /```(?:[\w+-]*\n)?([^]+?)\n?```\n?|`([^`\n]+)`|https?:\/\/(?:\([^\s()]*\)|[^\s()<>"`，。、；：！？（）《》「」])+(?<![.,;:!?'*])/gi;
 const EMOJI_ONLY = /^(?:\p{RGI_Emoji}\s*){1,12}$/v;
 
 function writeContent(element, content) {
