@@ -15,7 +15,6 @@ use bridge::Answer;
 use connection::{Connection, Phase, Socket};
 use framing::{Inbox, Refusal, Request, Unread};
 use std::collections::{HashMap, VecDeque};
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -159,7 +158,7 @@ impl Door {
     fn accept(self: Arc<Self>, listener: TcpListener) {
         let mut spares = Spares::default();
         let mut refused = VecDeque::new();
-        spares.refill();
+        spares.refill(&listener);
         for id in 0.. {
             let accepted = listener.accept();
             // Read before the client is let in: one who was taken from the queue has to be answered by this program.
@@ -167,7 +166,7 @@ impl Door {
             match accepted {
                 Ok((client, peer)) => {
                     let turned_away =
-                        if spares.refill() { self.let_in(id, client, peer) } else { Some(client) };
+                        if spares.refill(&listener) { self.let_in(id, client, peer) } else { Some(client) };
                     if let Some(client) = turned_away {
                         self.refuse(client, &mut refused);
                     }
@@ -327,15 +326,16 @@ impl Door {
     }
 }
 
-/// Descriptors held back for the acceptor.
+/// Descriptors held back for the acceptor. They are copies of its own: nothing else is there everywhere, not even
+/// `/dev/null`.
 #[derive(Default)]
-struct Spares(Vec<File>);
+struct Spares(Vec<TcpListener>);
 
 impl Spares {
     /// False when the process has no descriptors left for them.
-    fn refill(&mut self) -> bool {
+    fn refill(&mut self, listener: &TcpListener) -> bool {
         while self.0.len() < SPARES {
-            let Ok(spare) = File::open("/dev/null") else { return false };
+            let Ok(spare) = listener.try_clone() else { return false };
             self.0.push(spare);
         }
         true
@@ -678,7 +678,7 @@ mod tests {
         // All that is left is taken, but for this test's own ends.
         let ends: Vec<_> = (0..40).map(|_| connect_later()).collect();
         setrlimit(Resource::Nofile, Rlimit { current: Some(200), maximum: Some(200) }).unwrap();
-        let taken: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        let taken: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
         assert!(taken.len() > 10);
 
         let mut clients = Vec::new();

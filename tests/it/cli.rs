@@ -152,6 +152,13 @@ fn the_first_line_says_where_it_listens_once_it_answers() {
 }
 
 #[test]
+fn it_starts_where_there_is_no_place_but_the_one_for_the_database() {
+    let server =
+        Launch::new().setting("TMPDIR", "/nonexistent").setting("XDG_RUNTIME_DIR", "/nonexistent").start();
+    server.sign_in("Alice").send("in a container");
+}
+
+#[test]
 fn a_port_in_use_is_one_line_and_exits_with_1() {
     let server = TestServer::start_new();
     let dir = TempDir::new();
