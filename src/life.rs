@@ -27,6 +27,7 @@ pub fn serve(config: Config) -> Result<()> {
     log::start(config.log_format, config.log_level);
     log_panics();
     let mut signals = Signals::catch()?;
+    let had_terminal = has_terminal();
     let invocation = Invocation::of_this_process()?;
     let listener = if config.inherits_listener { door::inherit() } else { door::listen(config.address()) }?;
     let kept_listener = OwnedFd::from(listener.try_clone()?);
@@ -47,7 +48,7 @@ pub fn serve(config: Config) -> Result<()> {
     let keeper = app.config.keep.map(|keep| Keeper::start(Arc::clone(&store), keep)).transpose()?;
     announce(&app, address);
 
-    let next = wait_for_the_end(&mut signals, &invocation);
+    let next = wait_for_the_end(&mut signals, &invocation, had_terminal);
     log::info("closing", &[("signal", &format!("{next:?}"))]);
     let kept_listener = (next == Signal::Upgrade).then_some(kept_listener);
     let deadline = Instant::now() + SHUTDOWN;
@@ -60,10 +61,10 @@ pub fn serve(config: Config) -> Result<()> {
     if let Some(keeper) = keeper {
         keeper.close();
     }
-    store.checkpoint()?;
+    let checkpoint = store.checkpoint(); // if it failed, the next program finds the log beside the file
     match kept_listener {
         Some(listener) if !signals.stop_came() => Err(upgrade::become_new(&invocation, listener)),
-        _ => Ok(()),
+        _ => checkpoint,
     }
 }
 
@@ -77,17 +78,24 @@ fn announce(app: &App, address: SocketAddr) {
     cli::say(&text);
 }
 
-/// Blocks until the server is to end, or to make way for a program that has been seen to run.
-fn wait_for_the_end(signals: &mut Signals, invocation: &Invocation) -> Signal {
+/// Blocks until the server is to end, or to make way for a program that has been seen to run. One who was started in a
+/// terminal ends with its window, which sends the signal of an upgrade too.
+fn wait_for_the_end(signals: &mut Signals, invocation: &Invocation, had_terminal: bool) -> Signal {
     loop {
         match signals.next() {
             Signal::Stop => return Signal::Stop,
+            Signal::Upgrade if had_terminal && !has_terminal() => return Signal::Stop,
             Signal::Upgrade => match upgrade::rehearse(invocation) {
                 Ok(()) => return Signal::Upgrade,
                 Err(error) => log::error("no upgrade", &[("cause", &error)]),
             },
         }
     }
+}
+
+/// Whether somebody may be watching; a terminal that was closed is none any more.
+fn has_terminal() -> bool {
+    std::io::stdin().is_terminal() || std::io::stdout().is_terminal() || std::io::stderr().is_terminal()
 }
 
 /// A panic is one line in the log like everything else; the server answers 500 for that request and goes on.

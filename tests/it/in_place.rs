@@ -1,7 +1,7 @@
 //! SIGHUP: the server becomes the program on the disk, and nobody finds the door shut.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -187,6 +187,32 @@ fn the_program_on_the_disk_takes_over_and_one_that_does_not_run_is_left_there() 
     assert_eq!(server.runs(), fs::canonicalize(server.dir.join("parlor")).unwrap());
     server.signal(Signal::TERM);
     assert!(server.child.wait().unwrap().success());
+}
+
+#[test]
+fn a_window_that_is_closed_ends_it() {
+    use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let window = openpt(flags).unwrap();
+    unlockpt(&window).unwrap();
+    let terminal = fs::File::from(ioctl_tiocgptpeer(&window, flags).unwrap());
+    let dir = TempDir::new();
+    let mut command = crate::support::program();
+    command.args(["--port", "0", "--db"]).arg(dir.join("chat.db")).stdin(Stdio::null());
+    command.stdout(terminal.try_clone().unwrap()).stderr(terminal);
+    let mut child = command.spawn().unwrap();
+    drop(command); // our own ends of the terminal
+    let mut window = fs::File::from(window);
+    let mut said = Vec::new();
+    while !String::from_utf8_lossy(&said).contains("only this machine can join") {
+        let mut some = [0; 1024];
+        let count = window.read(&mut some).unwrap();
+        said.extend_from_slice(&some[..count]);
+    }
+    drop(window);
+    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    let status = within(Duration::from_secs(5), "the end", || child.try_wait().unwrap());
+    assert!(status.success(), "{status}");
 }
 
 #[test]
