@@ -1,20 +1,12 @@
 //! An administrator at work in one window, and what a person sees of it in another.
 
-use crate::support::{TestServer, until};
+use crate::support::TestServer;
 
 use super::driver::ENTER;
 use super::person::LOG;
-use super::{Driver, Person};
+use super::{Driver, Person, admin_link};
 
 const ROW: &str = "ul.rows";
-
-fn link(server: &TestServer) -> String {
-    until("the admin link", || {
-        let printed = server.printed();
-        let link = printed.split_once("admin at ")?.1.split_once('\n')?.0;
-        Some(link.to_owned())
-    })
-}
 
 #[test]
 fn what_an_administrator_does_reaches_the_open_page() {
@@ -27,7 +19,7 @@ fn what_an_administrator_does_reaches_the_open_page() {
     viola.sees_once("friends, is this?");
 
     let admin = driver.open_window();
-    admin.open(&link(&server));
+    admin.open(&admin_link(&server));
     assert_eq!(admin.location(), "/admin/");
     assert_eq!(admin.run("return location.search", &[]), "", "the token is out of sight");
     admin.wait_for_text(ROW, "<b>what country</b>");

@@ -6,6 +6,7 @@ use super::driver::{Driver, ENTER, Window};
 
 pub const LOG: &str = "[role=log]";
 pub const BOX: &str = "textarea[name=content]";
+pub const NAME: &str = "input[name=username]";
 
 pub struct Person {
     pub window: Window,
@@ -15,12 +16,37 @@ impl Person {
     /// Opens a window of their own and comes in through the lobby.
     #[track_caller]
     pub fn sign_in(driver: &Driver, server: &TestServer, name: &str) -> Person {
-        let window = driver.open_window();
+        Person::enter(driver.open_window(), server, name)
+    }
+
+    /// Comes in through the lobby in a window that is open.
+    #[track_caller]
+    pub fn enter(window: Window, server: &TestServer, name: &str) -> Person {
         window.open(&server.url("/"));
         assert_eq!(window.location(), "/lobby/", "the chat leads to the lobby");
-        window.type_into("input[name=username]", &format!("{name}{ENTER}"));
-        window.wait("the chat page", || (window.location() == "/").then_some(()));
+        window.fill(NAME, &format!("{name}{ENTER}"));
+        window.wait_for_path("/");
         Person { window }
+    }
+
+    /// The name the page goes by.
+    #[track_caller]
+    pub fn name(&self) -> String {
+        self.window.run("return document.body.dataset.me", &[]).as_str().expect("a name").to_owned()
+    }
+
+    /// Leaves by the menu.
+    #[track_caller]
+    pub fn leaves(&self) {
+        self.window.click("[popovertarget=menu]");
+        self.window.click("#leave button");
+        self.window.wait_for_path("/lobby/");
+    }
+
+    /// Opens what a message of one's own has behind its three dots.
+    #[track_caller]
+    pub fn opens_menu_of(&self, message: &str) {
+        self.window.click(&format!("{message} summary"));
     }
 
     #[track_caller]
