@@ -51,9 +51,7 @@ impl Views {
 
     /// A piece of a page.
     pub fn piece(&self, template: &Template, language: Language, values: Values<'_>) -> String {
-        let mut html = String::new();
-        template.render(&mut html, &values, &|key| i18n::lookup(key, language).unwrap_or_default());
-        html
+        template.render(&values, |key| i18n::lookup(key, language).unwrap_or_default())
     }
 
     /// One message, as `reader` sees it.
