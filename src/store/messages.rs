@@ -6,7 +6,7 @@ use super::{Store, revisions};
 use crate::error::{Error, Result};
 use crate::i18n;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Message {
     pub id: i64,
     pub author: String,
