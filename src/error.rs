@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::i18n::{Language, Text};
 
 /// The crate's one error. Whoever makes it decides who is meant to hear it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Error {
     /// For the person: they can mend it, or wait.
     Told { status: u16, text: Text, retry_after: Option<Duration> },
@@ -18,7 +18,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// An error that is shown to the person as `text`, under `status`.
-    pub fn told(status: u16, text: Text) -> Error {
+    pub const fn told(status: u16, text: Text) -> Error {
         Error::Told { status, text, retry_after: None }
     }
 

@@ -1,7 +1,7 @@
 //! The site map: which page answers, and what every request must pass before one does.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -9,7 +9,8 @@ use crate::http::form::Form;
 use crate::http::{Method, Reply, Request, Response, number};
 use crate::i18n::{self, Language};
 use crate::pages::{
-    Manner, Visit, admin, chat, health, history, lobby, messages, metrics, static_files, stream, streaming,
+    A_YEAR, Manner, Visit, admin, chat, health, history, lobby, messages, metrics, static_files, stream,
+    streaming,
 };
 use crate::visitor::{host, origin, session, token};
 
@@ -126,7 +127,7 @@ pub fn route(app: &Arc<App>, request: &Request, manner: Manner) -> Result<Reply>
         Some(token) => app.sessions.find(token, session::now())?,
         None => None,
     };
-    let visit = Visit { app, request, session, form, manner, id: route.id };
+    let visit = Visit { app, request, session, form, manner, id: route.id, fresh_csrf: OnceCell::new() };
     if route.for_admins
         && let Some(reply) = admin::turn_away(&visit)?
     {
@@ -164,14 +165,8 @@ fn read_form(app: &App, request: &Request) -> Result<Form> {
 
 /// Remembers the language and shows the same page in it, to one who was invited too.
 fn switch_language(request: &Request, language: Language) -> Response {
-    let cookie = crate::http::cookie::SetCookie {
-        name: "lang",
-        value: language.name(),
-        max_age: Some(Duration::from_secs(365 * 24 * 60 * 60)),
-        http_only: true,
-        secure: request.is_secure(),
-    };
     let invite = request.query("invite").filter(|invite| token::is_well_formed(invite));
     let query = invite.map_or_else(String::new, |invite| format!("?invite={invite}"));
-    Response::redirect(303, format!("{}{query}", request.path())).with_cookie(&cookie)
+    let page = Response::redirect(303, format!("{}{query}", request.path()));
+    request.with_cookie(page, "lang", language.name(), A_YEAR)
 }

@@ -12,8 +12,6 @@ use std::borrow::Cow;
 pub struct Template {
     name: &'static str,
     pieces: Vec<Piece>,
-    /// Bytes of the source: about what a page takes without its values.
-    length: usize,
 }
 
 #[derive(Debug)]
@@ -35,8 +33,8 @@ enum Piece {
 pub struct Values<'a>(Vec<(&'static str, Cow<'a, str>)>);
 
 impl<'a> Values<'a> {
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new() -> Values<'a> {
+        Values::default()
     }
 
     /// The same values with one more. A name that was there is now this value.
@@ -63,23 +61,23 @@ impl Template {
     /// When it is malformed, naming file and line: it was embedded, so a test that parses it finds that out.
     pub fn parse(name: &'static str, source: &'static str) -> Template {
         let mut parser = Parser { name, source, at: 0 };
-        let pieces = parser.pieces(None);
-        Template { name, pieces, length: source.len() }
+        Template { name, pieces: parser.pieces(None) }
     }
 
-    /// Appends the page to `out`; `text` finds the visitor's text for a key. A value that is missing renders
-    /// as nothing; where assertions are on (in tests) it panics.
-    pub fn render(&self, out: &mut String, values: &Values<'_>, text: &dyn Fn(&str) -> &'static str) {
-        out.reserve(self.length);
-        self.append(&self.pieces, out, values, text);
+    /// The page; `text` finds the visitor's text for a key. A value that is missing renders as nothing; where
+    /// assertions are on (in tests) it panics.
+    pub fn render(&self, values: &Values<'_>, text: impl Fn(&str) -> &'static str) -> String {
+        let mut out = String::new();
+        self.append(&mut out, &self.pieces, values, &text);
+        out
     }
 
     fn append(
         &self,
-        pieces: &[Piece],
         out: &mut String,
+        pieces: &[Piece],
         values: &Values<'_>,
-        text: &dyn Fn(&str) -> &'static str,
+        text: &impl Fn(&str) -> &'static str,
     ) {
         for piece in pieces {
             match piece {
@@ -88,9 +86,9 @@ impl Template {
                 Piece::RawValue(name) => out.push_str(self.value(values, name)),
                 Piece::Text(key) => escape(out, text(key)),
                 Piece::Section { name, wanted, pieces } => {
-                    let there = values.get(name).is_some_and(|value| !value.is_empty());
-                    if there == *wanted {
-                        self.append(pieces, out, values, text);
+                    let is_there = values.get(name).is_some_and(|value| !value.is_empty());
+                    if is_there == *wanted {
+                        self.append(out, pieces, values, text);
                     }
                 }
             }
@@ -180,7 +178,7 @@ impl Parser {
 }
 
 /// Appends `text` so that it is text in HTML too, inside a quoted attribute as well as outside.
-pub fn escape(out: &mut String, text: &str) {
+fn escape(out: &mut String, text: &str) {
     let mut rest = text;
     while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'')) {
         out.push_str(&rest[..at]);
@@ -196,47 +194,14 @@ pub fn escape(out: &mut String, text: &str) {
     out.push_str(rest);
 }
 
-/// What a template asks for, so that a test can check that it is all there.
-#[cfg(test)]
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Keys {
-    pub texts: std::collections::BTreeSet<&'static str>,
-    /// Those that only open a section, which may be missing, included.
-    pub values: std::collections::BTreeSet<&'static str>,
-}
-
-#[cfg(test)]
-impl Template {
-    pub fn keys(&self) -> Keys {
-        fn collect(pieces: &[Piece], keys: &mut Keys) {
-            for piece in pieces {
-                match piece {
-                    Piece::Html(_) => {}
-                    Piece::Text(key) => _ = keys.texts.insert(key),
-                    Piece::Value(name) | Piece::RawValue(name) => _ = keys.values.insert(name),
-                    Piece::Section { name, pieces, .. } => {
-                        keys.values.insert(name);
-                        collect(pieces, keys);
-                    }
-                }
-            }
-        }
-        let mut keys = Keys::default();
-        collect(&self.pieces, &mut keys);
-        keys
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     fn rendered(source: &'static str, values: &Values<'_>) -> String {
-        let text = |key: &str| if key == "hi" { "Hi & welcome" } else { "" };
-        let mut out = String::new();
-        Template::parse("page.html", source).render(&mut out, values, &text);
-        out
+        Template::parse("page.html", source)
+            .render(values, |key| if key == "hi" { "Hi & welcome" } else { "" })
     }
 
     #[test]
@@ -284,13 +249,6 @@ mod tests {
             let panic = std::panic::catch_unwind(|| rendered(source, &Values::new())).unwrap_err();
             assert_eq!(panic.downcast_ref::<String>().unwrap(), complaint);
         }
-    }
-
-    #[test]
-    fn a_template_lists_what_it_asks_for() {
-        let keys = Template::parse("page.html", "{{a}}{{t.x}}{{?b}}{{{c}}}{{t.y}}{{a}}{{/b}}").keys();
-        assert_eq!(keys.values.into_iter().collect::<String>(), "abc");
-        assert_eq!(keys.texts.into_iter().collect::<String>(), "xy");
     }
 
     proptest! {

@@ -13,39 +13,32 @@ pub fn prefers_html(accept: Option<&str>) -> bool {
 /// Whether a stream is to be lines of plain text: somebody at a shell asked for just that.
 pub fn wants_plain_text(accept: Option<&str>) -> bool {
     let Some(accept) = accept else { return false };
-    let lists =
-        |kind: &str| weighed(accept).any(|(range, weight)| weight > 0 && range.eq_ignore_ascii_case(kind));
+    let lists = |kind| range_weight(accept, kind).is_some_and(|weight| weight > 0);
     lists("text/plain") && !lists("text/event-stream") && !lists("text/html")
 }
 
 /// The language among those `offered` that an `Accept-Language` likes best: by weight, then by its own order;
 /// `zh-CN` and `zh-Hans` are happy with `zh`, and `zh` with `zh-Hans`. None when none is acceptable.
 pub fn best_language<'a>(accept_language: &str, offered: &[&'a str]) -> Option<&'a str> {
+    let wishes = || weighed(accept_language).enumerate().map(|(n, (range, q))| (range, (q, Reverse(n))));
     let wish = |language: &str| {
-        let wishes = || weighed(accept_language).enumerate();
-        let named = wishes().filter(|(_, (range, _))| is_kin(range, language));
-        let any = wishes().filter(|(_, (range, _))| *range == "*");
-        let best = |(place, (_, weight)): (usize, (&str, u16))| (weight, Reverse(place));
-        named.map(best).max().or(any.map(best).max()).filter(|(weight, _)| *weight > 0)
+        let named = wishes().filter(|(range, _)| is_kin(range, language)).map(|(_, wish)| wish).max();
+        let any = || wishes().filter(|(range, _)| *range == "*").map(|(_, wish)| wish).max();
+        named.or_else(any).filter(|(q, _)| *q > 0)
     };
-    let ranked = offered
-        .iter()
-        .enumerate()
-        .filter_map(|(place, language)| Some((wish(language)?, Reverse(place), *language)));
+    let ranked = offered.iter().enumerate().filter_map(|(n, its)| Some((wish(its)?, Reverse(n), *its)));
     ranked.max().map(|(_, _, language)| language)
 }
 
 /// The weight of a media type and how exactly it was named: itself, its family, or anything at all. The most
 /// exact range decides, so that `text/html;q=0, */*` refuses HTML.
 fn weight(accept: &str, kind: &str, family: &str) -> (u16, u8) {
-    let of = |wanted: &str| {
-        weighed(accept)
-            .filter(|(range, _)| range.eq_ignore_ascii_case(wanted))
-            .map(|(_, weight)| weight)
-            .max()
-    };
     let exactly = [(kind, 2), (family, 1), ("*/*", 0)];
-    exactly.iter().find_map(|(wanted, exact)| Some((of(wanted)?, *exact))).unwrap_or_default()
+    exactly.iter().find_map(|(range, exact)| Some((range_weight(accept, range)?, *exact))).unwrap_or_default()
+}
+
+fn range_weight(accept: &str, range: &str) -> Option<u16> {
+    weighed(accept).filter(|(its, _)| its.eq_ignore_ascii_case(range)).map(|(_, weight)| weight).max()
 }
 
 /// The items of a list like `a;q=0.5, b`, each with its weight in thousandths. One with a broken weight is
@@ -78,40 +71,36 @@ mod tests {
 
     #[test]
     fn a_browser_gets_html_and_a_script_json() {
-        for (accept, html) in [
-            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
-            ("text/html", true),
-            ("TEXT/HTML; charset=utf-8", true),
-            ("text/html, text/*;q=0.5, image/*, application/*", true),
-            ("text/html, */*", true),
-            ("application/json;q=0.9, text/html", true),
-            ("application/json, text/html;q=0.9", false),
-            ("application/json, text/html", false),
-            ("application/json, text/plain, */*", false),
-            ("*/*", false),
-            ("text/html;q=0, */*", false),
-            ("text/html;q=0", false),
-            ("text/html;q=nan, */*;q=0.1", false),
-            ("text/htmlx", false),
-            ("", false),
+        for accept in [
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+            "TEXT/HTML; charset=utf-8",
+            "text/html, text/*;q=0.5, image/*, application/*",
+            "application/json;q=0.9, text/html",
         ] {
-            assert_eq!(prefers_html(Some(accept)), html, "{accept}");
+            assert!(prefers_html(Some(accept)), "{accept}");
+        }
+        for accept in [
+            "application/json, text/html;q=0.9",
+            "application/json, text/html",
+            "application/json, text/plain, */*",
+            "*/*",
+            "text/html;q=0, */*",
+            "text/html;q=nan, */*;q=0.1",
+            "text/htmlx",
+            "",
+        ] {
+            assert!(!prefers_html(Some(accept)), "{accept}");
         }
         assert!(!prefers_html(None));
     }
 
     #[test]
     fn plain_text_is_for_those_who_ask_for_just_that() {
-        for (accept, plain) in [
-            ("text/plain", true),
-            ("text/plain, */*;q=0.1", true),
-            ("text/plain;q=0", false),
-            ("text/plain, text/event-stream", false),
-            ("text/html, text/plain", false),
-            ("text/*", false),
-            ("*/*", false),
-        ] {
-            assert_eq!(wants_plain_text(Some(accept)), plain, "{accept}");
+        assert!(["text/plain", "text/plain, */*;q=0.1"].iter().all(|accept| wants_plain_text(Some(accept))));
+        for accept in
+            ["text/plain;q=0", "text/plain, text/event-stream", "text/html, text/plain", "text/*", "*/*"]
+        {
+            assert!(!wants_plain_text(Some(accept)), "{accept}");
         }
         assert!(!wants_plain_text(None));
     }
@@ -121,17 +110,14 @@ mod tests {
         for (wishes, best) in [
             ("zh-CN,zh;q=0.9,en;q=0.8", Some("zh")),
             ("zh-Hans", Some("zh")),
-            ("ZH", Some("zh")),
             ("en-GB,en;q=0.9,zh;q=0.8", Some("en")),
             ("en;q=0.5, zh;q=0.7", Some("zh")),
-            ("zh, en", Some("zh")),
             ("de, fr;q=0.9, zh;q=0.1", Some("zh")),
             ("*", Some("en")),
             ("en;q=0, *", Some("zh")),
             ("en;q=0.2, *;q=0.5", Some("zh")),
             ("zho, english", None),
             ("en;q=0", None),
-            ("de", None),
             (";;,,q=1,=", None),
             ("", None),
         ] {

@@ -2,9 +2,13 @@
 
 use percent_encoding::percent_decode;
 
-use super::multipart;
-pub use super::multipart::{FormError, MAX_FIELDS};
+use super::multipart::{self, MAX_FIELDS, NOT_UTF8, TOO_MANY};
 use super::parameters::first_word;
+use crate::error::{Error, Result};
+use crate::i18n;
+
+/// The body is in neither of the two encodings that browsers use for forms.
+const NO_FORM: Error = Error::told(415, i18n::ERR_MEDIA_TYPE);
 
 /// The fields of a POST, names and values decoded, in the order they were sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -12,9 +16,9 @@ pub struct Form(Vec<(String, String)>);
 
 impl Form {
     /// Reads a whole body. No content type and no body is a form without fields.
-    pub fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Form, FormError> {
+    pub fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Form> {
         let Some(content_type) = content_type else {
-            return if body.is_empty() { Ok(Form::default()) } else { Err(FormError::MediaType) };
+            return if body.is_empty() { Ok(Form::default()) } else { Err(NO_FORM) };
         };
         let media_type = first_word(content_type);
         if media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
@@ -23,7 +27,7 @@ impl Form {
         if media_type.eq_ignore_ascii_case("multipart/form-data") {
             return multipart::parse(content_type, body).map(Form);
         }
-        Err(FormError::MediaType)
+        Err(NO_FORM)
     }
 
     /// The value of the first field of that name; a missing field counts as an empty one.
@@ -39,19 +43,19 @@ pub fn parse_query(query: &str) -> Vec<(String, String)> {
     pairs(query.as_bytes()).take(MAX_FIELDS).map(|(name, value)| (text(name), text(value))).collect()
 }
 
-fn parse_urlencoded(body: &[u8]) -> Result<Vec<(String, String)>, FormError> {
+fn parse_urlencoded(body: &[u8]) -> Result<Vec<(String, String)>> {
     let mut fields = Vec::new();
     for (name, value) in pairs(body) {
         if fields.len() == MAX_FIELDS {
-            return Err(FormError::TooManyFields);
+            return Err(TOO_MANY);
         }
         fields.push((text(name)?, text(value)?));
     }
     Ok(fields)
 }
 
-fn text(bytes: Vec<u8>) -> Result<String, FormError> {
-    String::from_utf8(bytes).map_err(|_| FormError::Encoding)
+fn text(bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).map_err(|_| NOT_UTF8)
 }
 
 /// The pairs of `name=value&name=value` as the WHATWG's URL standard reads them: no pair is malformed.
@@ -106,14 +110,21 @@ mod tests {
 
     #[test]
     fn what_is_no_form_of_ours_is_refused() {
-        assert_eq!(Form::parse(None, b"a=1"), Err(FormError::MediaType));
-        assert_eq!(Form::parse(Some("application/json"), b"{}"), Err(FormError::MediaType));
-        assert_eq!(Form::parse(Some(""), b""), Err(FormError::MediaType));
-        assert_eq!(Form::parse(Some("multipart/form-data"), b""), Err(FormError::Boundary));
-        assert_eq!(Form::parse(URLENCODED, b"a=%ff"), Err(FormError::Encoding));
-        assert_eq!(Form::parse(URLENCODED, b"\xed\xa0\x80=1"), Err(FormError::Encoding));
-        assert!(Form::parse(URLENCODED, "a&".repeat(100).as_bytes()).is_ok());
-        assert_eq!(Form::parse(URLENCODED, "a&".repeat(101).as_bytes()), Err(FormError::TooManyFields));
+        let broken = Error::told(400, i18n::ERR_FORM_BOUNDARY);
+        let (most, more) = ("a&".repeat(MAX_FIELDS), "a&".repeat(MAX_FIELDS + 1));
+        let cases: &[(Option<&str>, &[u8], Error)] = &[
+            (None, b"a=1", NO_FORM),
+            (Some("application/json"), b"{}", NO_FORM),
+            (Some(""), b"", NO_FORM),
+            (Some("multipart/form-data"), b"", broken),
+            (URLENCODED, b"a=%ff", NOT_UTF8),
+            (URLENCODED, b"\xed\xa0\x80=1", NOT_UTF8),
+            (URLENCODED, more.as_bytes(), TOO_MANY),
+        ];
+        for (content_type, body, error) in cases {
+            assert_eq!(Form::parse(*content_type, body).as_ref(), Err(error), "{content_type:?}");
+        }
+        assert!(Form::parse(URLENCODED, most.as_bytes()).is_ok());
         assert_eq!(parse_query("q=a%ffb"), owned(&[("q", "a\u{fffd}b")]));
     }
 

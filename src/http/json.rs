@@ -9,13 +9,3 @@ pub fn push_string(out: &mut Vec<u8>, text: &str) {
 pub fn string(text: &str) -> String {
     serde_json::to_string(text).expect("a string is always JSON")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_line_end_is_left_in_a_string() {
-        assert_eq!(string("a\"\n\r\0"), r#""a\"\n\r\u0000""#);
-    }
-}

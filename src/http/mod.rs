@@ -1,7 +1,7 @@
 //! The wire: what a visitor sends and what we answer, with tiny_http behind it and the parsing by hand.
 
 pub mod accept;
-pub mod cookie;
+mod cookie;
 pub mod event_stream;
 pub mod form;
 pub mod json;

@@ -1,8 +1,8 @@
 //! `multipart/form-data` by hand (RFC 7578 over RFC 2046): text fields only, a file is refused.
 
-use std::fmt;
-
 use super::parameters::{first_word, parameter, parameters};
+use crate::error::{Error, Result};
+use crate::i18n;
 
 /// More fields than any of our forms has, few enough that no form is worth attacking with.
 pub const MAX_FIELDS: usize = 100;
@@ -10,56 +10,30 @@ pub const MAX_FIELDS: usize = 100;
 /// Longest boundary, in characters (RFC 2046).
 const MAX_BOUNDARY: usize = 70;
 
-/// Why a form, in either encoding, was not understood; it prints as a sentence for the person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FormError {
-    /// The body is in neither of the two encodings that browsers use for forms.
-    MediaType,
-    /// A name or a value is not UTF-8, or announces that it is something else.
-    Encoding,
-    /// The boundary is missing or not allowed, or the body does not keep to it.
-    Boundary,
-    /// A part has no readable head, or no name.
-    Part,
-    /// A file was sent where text is due.
-    File,
-    /// There are more than [`MAX_FIELDS`].
-    TooManyFields,
-}
-
-impl fmt::Display for FormError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            FormError::MediaType => {
-                "send the form as application/x-www-form-urlencoded or as multipart/form-data"
-            }
-            FormError::Encoding => "the form is not in UTF-8: send names and values as plain UTF-8 text",
-            FormError::Boundary => "the multipart form is broken: its body does not keep to its boundary",
-            FormError::Part => {
-                "the multipart form is broken: each part needs a Content-Disposition with a name"
-            }
-            FormError::File => "send text: files are not taken here",
-            FormError::TooManyFields => {
-                return write!(out, "the form has too many fields: send at most {MAX_FIELDS}");
-            }
-        })
-    }
-}
+/// A name or a value is not UTF-8, or announces that it is something else.
+pub const NOT_UTF8: Error = Error::told(400, i18n::ERR_FORM_UTF8);
+/// There are more than [`MAX_FIELDS`].
+pub const TOO_MANY: Error = Error::told(400, i18n::ERR_FORM);
+/// A part has no readable head, or no name.
+const BAD_PART: Error = Error::told(400, i18n::ERR_FORM);
+/// The boundary is missing or not allowed, or the body does not keep to it.
+const BAD_BOUNDARY: Error = Error::told(400, i18n::ERR_FORM_BOUNDARY);
+/// A file was sent where text is due.
+const A_FILE: Error = Error::told(400, i18n::ERR_FORM_FILE);
 
 /// The fields of a form, in their order; `content_type` is the header that names the boundary. Line ends
 /// inside a value stay as they came. Takes time in proportion to the body, whatever is in it.
-pub fn parse(content_type: &str, body: &[u8]) -> Result<Vec<(String, String)>, FormError> {
-    let mark = format!("\r\n--{}", boundary(content_type).ok_or(FormError::Boundary)?);
+pub fn parse(content_type: &str, body: &[u8]) -> Result<Vec<(String, String)>> {
+    let mark = format!("\r\n--{}", boundary(content_type).ok_or(BAD_BOUNDARY)?);
     let mark = mark.as_bytes();
     // The first delimiter may open the body, and then lacks the line end that belongs to all the others.
-    let mut delimiter = delimiter_at(body, 0, &mark[2..])
-        .or_else(|| next_delimiter(body, 0, mark))
-        .ok_or(FormError::Boundary)?;
+    let mut delimiter =
+        delimiter_at(body, 0, &mark[2..]).or_else(|| next_delimiter(body, 0, mark)).ok_or(BAD_BOUNDARY)?;
     let mut fields = Vec::new();
     while !delimiter.closes {
-        let next = next_delimiter(body, delimiter.end, mark).ok_or(FormError::Boundary)?;
+        let next = next_delimiter(body, delimiter.end, mark).ok_or(BAD_BOUNDARY)?;
         if fields.len() == MAX_FIELDS {
-            return Err(FormError::TooManyFields);
+            return Err(TOO_MANY);
         }
         fields.push(field(&body[delimiter.end..next.start])?);
         delimiter = next;
@@ -105,38 +79,38 @@ fn delimiter_at(body: &[u8], start: usize, mark: &[u8]) -> Option<Delimiter> {
 }
 
 /// Name and value of one part.
-fn field(part: &[u8]) -> Result<(String, String), FormError> {
+fn field(part: &[u8]) -> Result<(String, String)> {
     let (head, content) = match part.windows(4).position(|four| four == b"\r\n\r\n") {
         Some(at) => (&part[..at], &part[at + 4..]),
         // A part may end after its head; then it is empty.
-        None => (part.strip_suffix(b"\r\n").ok_or(FormError::Part)?, &[][..]),
+        None => (part.strip_suffix(b"\r\n").ok_or(BAD_PART)?, &[][..]),
     };
-    let head = std::str::from_utf8(head).map_err(|_| FormError::Encoding)?;
+    let head = std::str::from_utf8(head).map_err(|_| NOT_UTF8)?;
     let mut name = None;
     for line in head.split("\r\n") {
-        let (header, value) = line.split_once(':').ok_or(FormError::Part)?;
+        let (header, value) = line.split_once(':').ok_or(BAD_PART)?;
         match &*header.to_ascii_lowercase() {
             "content-disposition" => name = Some(name_of(value)?),
-            "content-type" if !is_utf8(value) => return Err(FormError::Encoding),
+            "content-type" if !is_utf8(value) => return Err(NOT_UTF8),
             // Deprecated by RFC 7578. What does not encode is welcome; Base64 stored as text helps nobody.
-            "content-transfer-encoding" if !is_identity(value) => return Err(FormError::Encoding),
+            "content-transfer-encoding" if !is_identity(value) => return Err(NOT_UTF8),
             _ => {}
         }
     }
-    let content = std::str::from_utf8(content).map_err(|_| FormError::Encoding)?;
-    Ok((name.ok_or(FormError::Part)?, content.to_owned()))
+    let content = std::str::from_utf8(content).map_err(|_| NOT_UTF8)?;
+    Ok((name.ok_or(BAD_PART)?, content.to_owned()))
 }
 
 /// The field's name in a `Content-Disposition`. Browsers escape three characters by percent, and only those.
-fn name_of(disposition: &str) -> Result<String, FormError> {
-    let parameters = parameters(disposition).ok_or(FormError::Part)?;
+fn name_of(disposition: &str) -> Result<String> {
+    let parameters = parameters(disposition).ok_or(BAD_PART)?;
     if !first_word(disposition).eq_ignore_ascii_case("form-data") {
-        return Err(FormError::Part);
+        return Err(BAD_PART);
     }
     if parameter(&parameters, "filename").or(parameter(&parameters, "filename*")).is_some() {
-        return Err(FormError::File);
+        return Err(A_FILE);
     }
-    let name = parameter(&parameters, "name").ok_or(FormError::Part)?;
+    let name = parameter(&parameters, "name").ok_or(BAD_PART)?;
     Ok(name.replace("%22", "\"").replace("%0D", "\r").replace("%0A", "\n"))
 }
 
@@ -158,11 +132,11 @@ mod tests {
 
     const TYPE: &str = "multipart/form-data; boundary=XX";
 
-    fn one(head: &str) -> Result<Vec<(String, String)>, FormError> {
+    fn one(head: &str) -> Result<Vec<(String, String)>> {
         parse(TYPE, format!("--XX\r\n{head}\r\n\r\nhi\r\n--XX--\r\n").as_bytes())
     }
 
-    fn fields(body: &str) -> Result<Vec<(String, String)>, FormError> {
+    fn fields(body: &str) -> Result<Vec<(String, String)>> {
         parse(TYPE, body.replace('\n', "\r\n").as_bytes())
     }
 
@@ -200,54 +174,45 @@ mod tests {
     #[test]
     fn a_part_that_cannot_be_a_text_field_is_refused() {
         for (head, why) in [
-            ("Content-Disposition: form-data; name=a; filename=\"\"", FormError::File),
-            ("Content-Disposition: form-data; name=a; filename*=UTF-8''x", FormError::File),
-            ("Content-Disposition: form-data", FormError::Part),
-            ("Content-Disposition: attachment; name=a", FormError::Part),
-            ("Content-Disposition: form-data; name=\"a", FormError::Part),
-            ("Content-Type: text/plain", FormError::Part),
-            ("no colon", FormError::Part),
-            ("", FormError::Part),
-            (
-                "Content-Disposition: form-data; name=a\r\nContent-Type: text/plain; charset=big5",
-                FormError::Encoding,
-            ),
-            (
-                "Content-Disposition: form-data; name=a\r\nContent-Transfer-Encoding: base64",
-                FormError::Encoding,
-            ),
+            ("Content-Disposition: form-data; name=a; filename=\"\"", A_FILE),
+            ("Content-Disposition: form-data; name=a; filename*=UTF-8''x", A_FILE),
+            ("Content-Disposition: form-data", BAD_PART),
+            ("Content-Disposition: attachment; name=a", BAD_PART),
+            ("Content-Disposition: form-data; name=\"a", BAD_PART),
+            ("Content-Type: text/plain", BAD_PART),
+            ("no colon", BAD_PART),
+            ("", BAD_PART),
+            ("Content-Disposition: form-data; name=a\r\nContent-Type: a/b; charset=big5", NOT_UTF8),
+            ("Content-Disposition: form-data; name=a\r\nContent-Transfer-Encoding: base64", NOT_UTF8),
         ] {
             assert_eq!(one(head), Err(why), "{head}");
         }
         let latin1 = b"--XX\r\nContent-Disposition: form-data; name=a\r\n\r\n\xe9\r\n--XX--";
-        assert_eq!(parse(TYPE, latin1), Err(FormError::Encoding));
+        assert_eq!(parse(TYPE, latin1), Err(NOT_UTF8));
         let part = "--XX\nContent-Disposition: form-data; name=a\n\n\n";
         assert_eq!(fields(&(part.repeat(100) + "--XX--")).unwrap().len(), 100);
-        assert_eq!(fields(&(part.repeat(101) + "--XX--")), Err(FormError::TooManyFields));
+        assert_eq!(fields(&(part.repeat(101) + "--XX--")), Err(TOO_MANY));
     }
 
     #[test]
     fn a_broken_boundary_is_refused() {
         let part = "--XX\nContent-Disposition: form-data; name=a\n\nhi\n";
-        for body in
-            ["", "hi", part, &format!("{part}--XX"), &format!("{part}--XX-\n"), &format!("{part}--YY--")]
+        for end in ["", "--XX", "--XX-\n", "--YY--"] {
+            assert_eq!(fields(&format!("{part}{end}")), Err(BAD_BOUNDARY), "{end}");
+        }
+        assert_eq!(fields("hi"), Err(BAD_BOUNDARY));
+        let longest = "a".repeat(MAX_BOUNDARY);
+        for good in
+            ["boundary=a", "charset=utf-8;BOUNDARY=\"a b'()+_,-./:=?\";", &format!("boundary={longest}")]
         {
-            assert_eq!(fields(body), Err(FormError::Boundary), "{body}");
+            assert!(boundary(&format!("multipart/form-data; {good}")).is_some(), "{good}");
         }
-        for (parameters, good) in [
-            ("; boundary=a", true),
-            (";charset=utf-8;BOUNDARY=\"a b'()+_,-./:=?\";", true),
-            (&format!("; boundary={}", "a".repeat(70)), true),
-            (&format!("; boundary={}", "a".repeat(71)), false),
-            ("; boundary=\"a \"", false),
-            ("; boundary=\"\"", false),
-            ("; boundary=a\"b", false),
-            ("; boundary=é", false),
-            ("; x=\"; boundary=a\"", false),
-            ("", false),
-        ] {
-            assert_eq!(boundary(&format!("multipart/form-data{parameters}")).is_some(), good, "{parameters}");
+        for bad in
+            ["boundary=\"a \"", "boundary=\"\"", "boundary=a\"b", "boundary=é", "x=\"; boundary=a\"", ""]
+        {
+            assert!(boundary(&format!("multipart/form-data; {bad}")).is_none(), "{bad}");
         }
+        assert!(boundary(&format!("multipart/form-data; boundary={longest}a")).is_none());
     }
 
     proptest! {

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 pub use tiny_http::Method;
 
+use super::accept;
+use super::cookie::{self, SetCookie};
 use super::form::{Form, parse_query};
 use super::response::Response;
-use super::{accept, cookie};
 use crate::error::{Error, Result};
 use crate::i18n::{self, Language};
 
@@ -70,12 +72,20 @@ impl Request {
         cookie::get(self.header("Cookie")?, name)
     }
 
+    /// The answer with a cookie for this visitor, kept from all scripts but those that need the CSRF token. The browser
+    /// has it for `max_age`; zero deletes it.
+    pub fn with_cookie(&self, answer: Response, name: &str, value: &str, max_age: Duration) -> Response {
+        let http_only = name != "csrftoken";
+        let cookie = SetCookie { name, value, max_age, http_only, secure: self.is_secure() };
+        answer.with_cookie(&cookie)
+    }
+
     /// The form in the body, in either encoding.
     ///
     /// # Errors
     /// 400 or 415 with what is wrong with it.
     pub fn form(&self) -> Result<Form> {
-        Ok(Form::parse(self.header("Content-Type"), &self.body)?)
+        Form::parse(self.header("Content-Type"), &self.body)
     }
 
     pub fn host(&self) -> &str {
@@ -124,18 +134,4 @@ impl Request {
 /// A number as it stands in a path, a query or an event id: digits alone, no sign.
 pub fn number(text: &str) -> Option<i64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_number_is_digits_alone() {
-        let cases = [("0", Some(0)), ("42", Some(42)), ("+1", None), ("-1", None), ("", None), ("1e3", None)];
-        for (text, expected) in cases {
-            assert_eq!(number(text), expected, "{text}");
-        }
-        assert_eq!(number("9223372036854775808"), None);
-    }
 }

@@ -1,10 +1,11 @@
 //! The chat page, with the recent history already in its HTML; all of it works without scripts too.
 
 use super::Visit;
+use super::history::SEARCH_PAGE;
+use super::view::{hue, readable_time};
 use crate::error::Result;
 use crate::http::{Reply, Response};
 use crate::i18n;
-use crate::pages::history::SEARCH_PAGE;
 use crate::store::Message;
 use crate::templates::Values;
 use crate::visitor::session::LIFETIME;
@@ -14,8 +15,7 @@ const SHOWN: usize = 50;
 
 pub fn show(visit: &Visit<'_>) -> Result<Reply> {
     let Some(session) = &visit.session else { return Ok(Response::redirect(302, "/lobby/").into()) };
-    let (app, language) = (visit.app, visit.manner.language);
-    let csrf = visit.csrf_token();
+    let app = visit.app;
     let before = visit.request.query_number("before")?;
     let recent = app.store.recent_messages(if before.is_some() { 0 } else { SHOWN })?;
     let messages = match before {
@@ -26,27 +26,19 @@ pub fn show(visit: &Visit<'_>) -> Result<Reply> {
         Some(oldest) if messages.len() == SHOWN => oldest.id.to_string(),
         _ => String::new(),
     };
-    let fragments = |message: &Message| app.views.message(language, message, &session.name, &csrf.token);
-    let messages: String = messages.iter().map(fragments).collect();
+    let messages = messages.iter().map(|each| message(visit, each, &session.name)).collect::<String>();
+    let blank = Message { author: session.name.clone(), ..Message::default() };
     let (people, count) = app.live.presence.online();
-    let people: String = people.iter().map(|name| app.views.person(language, name, &session.name)).collect();
+    let people = people.iter().map(|name| person(visit, name, &session.name)).collect::<String>();
     let (edit, edit_content) = edited_message(visit, &session.name)?.unwrap_or_default();
     let (q, results) = search_results(visit)?;
-    let blank = Message {
-        id: 0,
-        author: session.name.clone(),
-        content: String::new(),
-        created_at: String::new(),
-        edited: false,
-    };
     let values = Values::new()
-        .set("csrf", csrf.token.as_str())
         .set("me", session.name.as_str())
         .set("head", recent.head.to_string())
         .set("epoch", app.store.epoch())
         .set("heartbeat_ms", app.config.heartbeat.as_millis().to_string())
         .set("messages", messages)
-        .set("blank", fragments(&blank))
+        .set("blank", message(visit, &blank, &session.name))
         .set("older", older)
         .set("newer", if before.is_some() { "yes" } else { "" })
         .set("online", people)
@@ -55,12 +47,34 @@ pub fn show(visit: &Visit<'_>) -> Result<Reply> {
         .set("edit_content", edit_content)
         .set("q", q)
         .set("results", results)
-        .set("texts", i18n::scripts_json(language));
-    let html = app.views.page(&app.views.chat, app, language, values);
-    let response = csrf.hand_over(visit, Response::html(200, html));
+        .set("texts", i18n::scripts_json(visit.manner.language));
+    let page = visit.page(200, &app.views.chat, values);
     // Each look at the page gives the cookie its two weeks again.
     let token = visit.request.cookie("sessionid").unwrap_or_default();
-    Ok(visit.set_cookie(response, "sessionid", token, LIFETIME, true).into())
+    Ok(visit.request.with_cookie(page, "sessionid", token, LIFETIME).into())
+}
+
+/// One message, as `reader` sees it.
+fn message(visit: &Visit<'_>, message: &Message, reader: &str) -> String {
+    let values = Values::new()
+        .set("id", message.id.to_string())
+        .set("name", message.author.as_str())
+        .set("hue", hue(&message.author).to_string())
+        .set("content", message.content.as_str())
+        .set("created_at", message.created_at.as_str())
+        .set("time_text", readable_time(&message.created_at))
+        .set("edited", if message.edited { "yes" } else { "" })
+        .set("mine", if message.author == reader { "yes" } else { "" });
+    visit.piece(&visit.app.views.message, values)
+}
+
+/// One of those who are here.
+fn person(visit: &Visit<'_>, name: &str, reader: &str) -> String {
+    let values = Values::new()
+        .set("name", name)
+        .set("hue", hue(name).to_string())
+        .set("me", if name == reader { "yes" } else { "" });
+    visit.piece(&visit.app.views.person, values)
 }
 
 /// The reader's own message that `?edit=` names, for a page without scripts: its id and its text.
@@ -76,7 +90,6 @@ fn search_results(visit: &Visit<'_>) -> Result<(String, String)> {
     if q.trim().is_empty() {
         return Ok(Default::default());
     }
-    let (views, language) = (&visit.app.views, visit.manner.language);
     let found = visit.app.store.search_messages(q.trim(), i64::MAX, SEARCH_PAGE)?;
     let results = found.iter().map(|message| {
         let values = Values::new()
@@ -85,7 +98,7 @@ fn search_results(visit: &Visit<'_>) -> Result<(String, String)> {
             .set("created_at", message.created_at.as_str())
             .set("content", message.content.as_str())
             .set("link", format!("/?before={}#m{}", message.id.saturating_add(1), message.id));
-        views.piece(&views.result, language, values)
+        visit.piece(&visit.app.views.result, values)
     });
     Ok((q, results.collect()))
 }

@@ -1,15 +1,14 @@
 //! The lobby: where a visitor takes a name.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Visit, error_response};
 use crate::error::{Error, Result};
 use crate::http::{Reply, Response};
 use crate::i18n;
 use crate::templates::Values;
-use crate::visitor::names::{self, NameError};
 use crate::visitor::session::{self, LIFETIME};
-use crate::visitor::{rate, token};
+use crate::visitor::{names, rate, token};
 
 pub fn show(visit: &Visit<'_>) -> Result<Reply> {
     let name = visit.session.as_ref().map_or("", |session| &session.name);
@@ -41,32 +40,33 @@ fn admit(visit: &Visit<'_>) -> Result<Response> {
     let before = visit.session.as_deref();
     let own = before.map(|session| session.fingerprint.as_str());
     let is_taken = |name: &str| app.live.presence.is_in_use(name, own);
-    let name = match names::check(wanted_name(visit)) {
-        Ok(name) if app.store.is_blocked(&name, session::now())? => {
-            return Err(Error::told(403, i18n::ERR_NAME_BLOCKED));
-        }
-        Ok(name) if is_taken(&name) => return Err(Error::told(409, i18n::ERR_NAME_IN_USE)),
-        Ok(name) => name,
-        Err(NameError::Empty) => names::invent(is_taken),
-        Err(error) => return Err(error.into()),
+    let name = match wanted_name(visit) {
+        "" => names::invent(is_taken),
+        wanted => names::check(wanted)?,
     };
+    if app.store.is_blocked(&name, session::now())? {
+        return Err(Error::told(403, i18n::ERR_NAME_BLOCKED));
+    }
+    if is_taken(&name) {
+        return Err(Error::told(409, i18n::ERR_NAME_IN_USE));
+    }
     // A new token at every sign-in: one that somebody else planted or saw before is worth nothing.
     let token = app.sessions.sign_in(&name, session::now())?;
     if let Some(before) = before {
         app.end_session(before)?;
     }
-    let response = Response::redirect(302, "/");
-    Ok(visit.set_cookie(response, "sessionid", &token, LIFETIME, true))
+    Ok(visit.request.with_cookie(Response::redirect(302, "/"), "sessionid", &token, LIFETIME))
 }
 
 /// The name in the box, unless one of the two buttons beside it was pressed.
 fn wanted_name<'a>(visit: &'a Visit<'_>) -> &'a str {
     let form = &visit.form;
-    match (form.get("surprise"), form.get("suggestion")) {
+    let wanted = match (form.get("surprise"), form.get("suggestion")) {
         ("", "") => form.get("username"),
         ("", suggestion) => suggestion,
         _ => "",
-    }
+    };
+    wanted.trim()
 }
 
 /// The page once more, with what was wrong beside the field.
@@ -74,7 +74,7 @@ fn again(visit: &Visit<'_>, error: &Error) -> Reply {
     let Error::Told { status, text, .. } = error else {
         return error_response(visit.app, visit.manner, error).into();
     };
-    let wanted = wanted_name(visit).trim();
+    let wanted = wanted_name(visit);
     let presence = &visit.app.live.presence;
     let suggestion = match status {
         409 => names::variant(wanted, |name| presence.is_in_use(name, None)),
@@ -98,18 +98,15 @@ fn invitation<'a>(visit: &'a Visit<'_>) -> Option<&'a str> {
 }
 
 fn page(visit: &Visit<'_>, status: u16, values: Values<'_>) -> Response {
-    let csrf = visit.csrf_token();
     let app = visit.app;
     let invite = invitation(visit);
     let values = Values::new()
-        .set("csrf", csrf.token.as_str())
         .set("passphrase", if app.config.passphrase.is_some() && invite.is_none() { "yes" } else { "" })
         .set("invite", invite.unwrap_or_default())
         .set("error", "")
         .set("suggestion", "")
         .with(values);
-    let html = app.views.page(&app.views.lobby, app, visit.manner.language, values);
-    csrf.hand_over(visit, Response::html(status, html))
+    visit.page(status, &app.views.lobby, values)
 }
 
 /// Ends the session.
@@ -117,6 +114,6 @@ pub fn leave(visit: &Visit<'_>) -> Result<Reply> {
     if let Some(session) = &visit.session {
         visit.app.end_session(session)?;
     }
-    let response = Response::redirect(302, "/lobby/");
-    Ok(visit.set_cookie(response, "sessionid", "", std::time::Duration::ZERO, true).into())
+    let lobby = Response::redirect(302, "/lobby/");
+    Ok(visit.request.with_cookie(lobby, "sessionid", "", Duration::ZERO).into())
 }

@@ -12,19 +12,18 @@ pub mod stream;
 pub mod streaming;
 mod view;
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::cookie::SetCookie;
-use crate::http::form::{Form, FormError};
+use crate::http::form::Form;
 use crate::http::json::string;
 use crate::http::{Request, Response};
 use crate::i18n::{self, Language};
 use crate::log;
-use crate::templates::Values;
-use crate::visitor::names::NameError;
+use crate::templates::{Template, Values};
 use crate::visitor::session::Session;
 use crate::visitor::token;
 
@@ -41,6 +40,8 @@ pub struct Visit<'a> {
     pub manner: Manner,
     /// The number in the path, where the route has one.
     pub id: i64,
+    /// The token for their forms, made when they have none and a page asks.
+    pub fresh_csrf: OnceCell<String>,
 }
 
 /// How the visitor wants to be answered.
@@ -63,45 +64,31 @@ impl Visit<'_> {
         self.session.as_ref().ok_or_else(|| Error::told(403, i18n::ERR_SIGNED_OUT))
     }
 
-    /// The token that this visitor's forms carry, and the cookie to set when they have none yet.
-    pub fn csrf_token(&self) -> CsrfToken {
-        match self.request.cookie("csrftoken").filter(|token| token::is_well_formed(token)) {
-            Some(token) => CsrfToken { token: token.to_owned(), is_new: false },
-            None => CsrfToken { token: token::new(), is_new: true },
+    /// The token that this visitor's forms carry.
+    pub fn csrf(&self) -> &str {
+        let known = self.request.cookie("csrftoken").filter(|token| token::is_well_formed(token));
+        known.unwrap_or_else(|| self.fresh_csrf.get_or_init(token::new))
+    }
+
+    /// A page, and beside it the cookie with the token in its forms when the visitor has none yet.
+    pub fn page(&self, status: u16, template: &Template, values: Values<'_>) -> Response {
+        let values = values.set("csrf", self.csrf());
+        let page =
+            Response::html(status, self.app.views.page(template, self.app, self.manner.language, values));
+        match self.fresh_csrf.get() {
+            Some(token) => self.request.with_cookie(page, "csrftoken", token, A_YEAR),
+            None => page,
         }
     }
 
-    /// Sets a cookie for as long as `max_age`; `http_only` keeps it from scripts.
-    pub fn set_cookie(
-        &self,
-        response: Response,
-        name: &'static str,
-        value: &str,
-        max_age: Duration,
-        http_only: bool,
-    ) -> Response {
-        let secure = self.request.is_secure();
-        response.with_cookie(&SetCookie { name, value, max_age: Some(max_age), http_only, secure })
+    /// A piece of a page.
+    pub fn piece(&self, template: &Template, values: Values<'_>) -> String {
+        self.app.views.piece(template, self.manner.language, values.set("csrf", self.csrf()))
     }
 }
 
-/// See [`Visit::csrf_token`].
-pub struct CsrfToken {
-    pub token: String,
-    is_new: bool,
-}
-
-const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-
-impl CsrfToken {
-    /// Puts the cookie beside the page whose forms carry the token.
-    pub fn hand_over(&self, visit: &Visit<'_>, response: Response) -> Response {
-        if !self.is_new {
-            return response;
-        }
-        visit.set_cookie(response, "csrftoken", &self.token, A_YEAR, false)
-    }
-}
+/// How long a browser keeps what is no secret.
+pub const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The one place where an error becomes an answer: a sentence for the person, the cause for the log.
 pub fn error_response(app: &App, manner: Manner, error: &Error) -> Response {
@@ -128,28 +115,4 @@ pub fn error_response(app: &App, manner: Manner, error: &Error) -> Response {
 /// Whole seconds, rounded up: who comes back earlier is sent away again.
 fn seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
-}
-
-impl From<NameError> for Error {
-    fn from(error: NameError) -> Error {
-        let text = match error {
-            NameError::Empty => i18n::ERR_NAME_EMPTY,
-            NameError::TooLong => i18n::ERR_NAME_TOO_LONG,
-            NameError::Forbidden => i18n::ERR_NAME_CHARACTERS,
-        };
-        Error::told(400, text)
-    }
-}
-
-impl From<FormError> for Error {
-    fn from(error: FormError) -> Error {
-        let (status, text) = match error {
-            FormError::Encoding => (400, i18n::ERR_FORM_UTF8),
-            FormError::Boundary => (400, i18n::ERR_FORM_BOUNDARY),
-            FormError::File => (400, i18n::ERR_FORM_FILE),
-            FormError::MediaType => (415, i18n::ERR_MEDIA_TYPE),
-            FormError::TooManyFields | FormError::Part => (400, i18n::ERR_FORM),
-        };
-        Error::told(status, text)
-    }
 }

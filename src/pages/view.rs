@@ -3,7 +3,6 @@
 use crate::app::App;
 use crate::i18n::{self, Language};
 use crate::pages::static_files::url;
-use crate::store::Message;
 use crate::templates::{Template, Values};
 
 macro_rules! views {
@@ -35,11 +34,8 @@ views! {
 impl Views {
     /// A whole page, with the values that every page has.
     pub fn page(&self, template: &Template, app: &App, language: Language, values: Values<'_>) -> String {
-        let (css, js) = if std::ptr::eq(template, &self.chat) {
-            ("chat.css", "chat.js")
-        } else {
-            ("pages.css", "lobby.js")
-        };
+        let is_chat = std::ptr::eq(template, &self.chat);
+        let (css, js) = if is_chat { ("chat.css", "chat.js") } else { ("pages.css", "lobby.js") };
         let values = values
             .set("title", app.config.title.as_str())
             .set("lang", language.code())
@@ -51,33 +47,7 @@ impl Views {
 
     /// A piece of a page.
     pub fn piece(&self, template: &Template, language: Language, values: Values<'_>) -> String {
-        let mut html = String::new();
-        template.render(&mut html, &values, &|key| i18n::lookup(key, language).unwrap_or_default());
-        html
-    }
-
-    /// One message, as `reader` sees it.
-    pub fn message(&self, language: Language, message: &Message, reader: &str, csrf: &str) -> String {
-        let values = Values::new()
-            .set("id", message.id.to_string())
-            .set("name", message.author.as_str())
-            .set("hue", hue(&message.author).to_string())
-            .set("content", message.content.as_str())
-            .set("created_at", message.created_at.as_str())
-            .set("time_text", readable_time(&message.created_at))
-            .set("edited", if message.edited { "yes" } else { "" })
-            .set("mine", if message.author == reader { "yes" } else { "" })
-            .set("csrf", csrf);
-        self.piece(&self.message, language, values)
-    }
-
-    /// One of those who are here.
-    pub fn person(&self, language: Language, name: &str, reader: &str) -> String {
-        let values = Values::new()
-            .set("name", name)
-            .set("hue", hue(name).to_string())
-            .set("me", if name == reader { "yes" } else { "" });
-        self.piece(&self.person, language, values)
+        template.render(&values, |key| i18n::lookup(key, language).unwrap_or_default())
     }
 }
 
@@ -85,7 +55,7 @@ impl Views {
 const HUES: u32 = 24;
 
 /// An author's colour: FNV-1a over the name, as the page's script counts it too.
-fn hue(name: &str) -> u32 {
+pub fn hue(name: &str) -> u32 {
     let hash = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
     name.bytes().fold(0x811c_9dc5, hash) % HUES
 }

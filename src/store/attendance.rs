@@ -1,6 +1,6 @@
 //! Who is here, as each process on this file says it: presence and names hold across all of them.
 
-use super::Store;
+use super::{Store, rows};
 use crate::error::Result;
 
 /// One session that is present: its name and its fingerprint.
@@ -26,62 +26,47 @@ impl Store {
 
     /// Who is present at the other processes.
     pub fn attendees_elsewhere(&self, process: &str, now: i64) -> Result<Vec<Attendee>> {
-        self.read(|connection| {
-            let mut select = connection.prepare_cached(
-                "SELECT name, fingerprint
-                 FROM attendance
-                 WHERE process <> ?1 AND until > ?2",
-            )?;
-            let attendees = select.query_map((process, now), |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok(attendees.collect::<rusqlite::Result<_>>()?)
-        })
+        let select = "SELECT name, fingerprint FROM attendance WHERE process <> ?1 AND until > ?2";
+        self.read(|connection| rows(connection, select, (process, now), |row| Ok((row.get(0)?, row.get(1)?))))
     }
 
     /// Which of those present at `process` have no session any more, or one under another name.
     pub fn attendees_without_session(&self, process: &str) -> Result<Vec<String>> {
-        self.read(|connection| {
-            let mut select = connection.prepare_cached(
-                "SELECT a.fingerprint
-                 FROM attendance a
-                 LEFT JOIN session s ON s.fingerprint = a.fingerprint AND s.name = a.name
-                 WHERE a.process = ?1 AND s.fingerprint IS NULL",
-            )?;
-            let fingerprints = select.query_map([process], |row| row.get(0))?;
-            Ok(fingerprints.collect::<rusqlite::Result<_>>()?)
-        })
+        let select = "
+            SELECT a.fingerprint
+            FROM attendance a
+            LEFT JOIN session s ON s.fingerprint = a.fingerprint AND s.name = a.name
+            WHERE a.process = ?1 AND s.fingerprint IS NULL";
+        self.read(|connection| rows(connection, select, [process], |row| row.get(0)))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Scratch, StoredSession};
-    use super::*;
-
-    fn puck() -> Attendee {
-        ("Puck".to_owned(), "f".to_owned())
-    }
+    use super::super::Scratch;
 
     #[test]
     fn each_process_hears_of_the_others_until_they_fall_silent() {
-        let scratch = Scratch::new("attend");
-        scratch.store.attend("a", &[puck()], 0, 60).unwrap();
-        assert_eq!(scratch.store.attendees_elsewhere("b", 59).unwrap(), [puck()]);
-        assert_eq!(scratch.store.attendees_elsewhere("b", 60).unwrap(), []);
-        assert_eq!(scratch.store.attendees_elsewhere("a", 0).unwrap(), []);
-        scratch.store.attend("a", &[], 0, 60).unwrap();
-        assert_eq!(scratch.store.attendees_elsewhere("b", 0).unwrap(), []);
+        let store = &Scratch::new("attend").store;
+        let puck = ("Puck".to_owned(), "f".to_owned());
+        store.attend("a", std::slice::from_ref(&puck), 0, 60).unwrap();
+        assert_eq!(store.attendees_elsewhere("b", 59).unwrap(), [puck]);
+        assert_eq!(store.attendees_elsewhere("b", 60).unwrap(), []);
+        assert_eq!(store.attendees_elsewhere("a", 0).unwrap(), []);
+        store.attend("a", &[], 0, 60).unwrap();
+        assert_eq!(store.attendees_elsewhere("b", 0).unwrap(), []);
     }
 
     #[test]
     fn one_whose_session_was_ended_or_renamed_elsewhere_is_found() {
-        let scratch = Scratch::new("without");
-        scratch.store.attend("a", &[puck()], 0, 60).unwrap();
-        assert_eq!(scratch.store.attendees_without_session("a").unwrap(), ["f"]);
-        let session = |name: &str| StoredSession { name: name.to_owned(), seen_at: 0 };
-        scratch.store.insert_session("f", &session("Puck")).unwrap();
-        assert!(scratch.store.attendees_without_session("a").unwrap().is_empty());
-        scratch.store.delete_session("f").unwrap();
-        scratch.store.insert_session("f", &session("Robin")).unwrap();
-        assert_eq!(scratch.store.attendees_without_session("a").unwrap(), ["f"]);
+        let store = &Scratch::new("without").store;
+        let lost = || store.attendees_without_session("a").unwrap();
+        store.attend("a", &[("Puck".to_owned(), "f".to_owned())], 0, 60).unwrap();
+        assert_eq!(lost(), ["f"]);
+        store.insert_session("f", "Puck", 0).unwrap();
+        assert!(lost().is_empty());
+        store.delete_session("f").unwrap();
+        store.insert_session("f", "Robin", 0).unwrap();
+        assert_eq!(lost(), ["f"]);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{Store, meta, revisions};
+use super::{Store, meta, revisions, rows};
 use crate::error::Result;
 
 /// Rows that one transaction removes at most: those who post wait for it, a few milliseconds.
@@ -26,15 +26,12 @@ impl Store {
     pub fn delete_messages_before(&self, cutoff: &str) -> Result<usize> {
         // Only the first in the table are looked at, which are the oldest unless somebody wrote the time by hand: so
         // there is no need for an index, nor to read the whole table each minute.
-        let old = self.read(|connection| {
-            let mut select = connection.prepare_cached(
-                "SELECT id
-                 FROM (SELECT id, created_at FROM message ORDER BY id LIMIT ?1)
-                 WHERE created_at < ?2",
-            )?;
-            let ids = select.query_map((STEP as i64, cutoff), |row| row.get::<_, i64>(0))?;
-            Ok(ids.collect::<rusqlite::Result<Vec<_>>>()?)
-        })?;
+        let among_the_first = "
+            SELECT id
+            FROM (SELECT id, created_at FROM message ORDER BY id LIMIT ?1)
+            WHERE created_at < ?2";
+        let old: Vec<i64> = self
+            .read(|connection| rows(connection, among_the_first, (STEP as i64, cutoff), |row| row.get(0)))?;
         if old.is_empty() {
             return Ok(0);
         }
@@ -95,15 +92,12 @@ mod tests {
     const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
     fn filled(name: &str, old: usize) -> Scratch {
-        let scratch = Scratch::new(name);
         let fill = format!(
-            "INSERT INTO author (name) VALUES ('Puck');
-             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {old})
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {old})
              INSERT INTO message (author_id, content, created_at) SELECT 1, i, '2026-01-01T00:00:00.000Z' FROM n;
              INSERT INTO message (author_id, content, created_at) VALUES (1, 'new', '2026-01-09T00:00:00.000Z');"
         );
-        scratch.store.write(|transaction| Ok(transaction.execute_batch(&fill)?)).unwrap();
-        scratch
+        Scratch::filled(name, &fill)
     }
 
     fn told(store: &Store, cursor: i64) -> Vec<Change> {

@@ -1,12 +1,12 @@
 //! Messages as they are now: the newest, those before or around one, and the changes an author may make.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 
-use super::{Store, revisions};
+use super::{Store, first, revisions, rows};
 use crate::error::{Error, Result};
 use crate::i18n;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Message {
     pub id: i64,
     pub author: String,
@@ -53,17 +53,15 @@ impl Store {
         self.read(|connection| {
             let mut messages = before(connection, id, limit / 2)?;
             let after = format!("{SELECT_MESSAGE} WHERE m.id >= ?1 ORDER BY m.id LIMIT ?2");
-            messages.extend(list(connection, &after, id, limit - limit / 2)?);
+            messages.extend(rows(connection, &after, (id, (limit - limit / 2) as i64), message)?);
             Ok(messages)
         })
     }
 
     /// The message `id`, unless it never was or is deleted.
     pub fn message(&self, id: i64) -> Result<Option<Message>> {
-        self.read(|connection| {
-            let one = format!("{SELECT_MESSAGE} WHERE m.id = ?1");
-            Ok(connection.prepare_cached(&one)?.query_row([id], message).optional()?)
-        })
+        let one = format!("{SELECT_MESSAGE} WHERE m.id = ?1");
+        self.read(|connection| first(connection, &one, [id], message))
     }
 
     /// Replaces the content of a message of `author`'s own.
@@ -72,15 +70,14 @@ impl Store {
     /// 404 when there is no such message, 403 when it is another's.
     pub fn edit_message(&self, id: i64, author: &str, content: &str) -> Result<()> {
         self.change_own_message(id, author, |connection| {
-            let mut update = connection.prepare_cached("UPDATE message SET content = ?2 WHERE id = ?1")?;
-            Ok(update.execute((id, content)).map(drop)?)
+            connection.execute("UPDATE message SET content = ?2 WHERE id = ?1", (id, content))
         })
     }
 
     /// Deletes a message of `author`'s own; errors as for an edit.
     pub fn delete_message(&self, id: i64, author: &str) -> Result<()> {
         self.change_own_message(id, author, |connection| {
-            Ok(connection.execute("DELETE FROM message WHERE id = ?1", [id]).map(drop)?)
+            connection.execute("DELETE FROM message WHERE id = ?1", [id])
         })
     }
 
@@ -88,16 +85,15 @@ impl Store {
         &self,
         id: i64,
         author: &str,
-        change: impl FnOnce(&Connection) -> Result<()>,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<usize>,
     ) -> Result<()> {
         self.write(|transaction| {
             let owner = "SELECT a.name FROM message m JOIN author a ON a.id = m.author_id WHERE m.id = ?1";
-            let owner: Option<String> =
-                transaction.prepare_cached(owner)?.query_row([id], |row| row.get(0)).optional()?;
+            let owner: Option<String> = first(transaction, owner, [id], |row| row.get(0))?;
             match owner {
                 None => Err(Error::told(404, i18n::ERR_GONE)),
                 Some(owner) if owner != author => Err(Error::told(403, i18n::ERR_NOT_YOURS)),
-                Some(_) => change(transaction),
+                Some(_) => Ok(change(transaction).map(drop)?),
             }
         })
     }
@@ -105,16 +101,9 @@ impl Store {
 
 fn before(connection: &Connection, id: i64, limit: usize) -> Result<Vec<Message>> {
     let newest_first = format!("{SELECT_MESSAGE} WHERE m.id < ?1 ORDER BY m.id DESC LIMIT ?2");
-    let mut messages = list(connection, &newest_first, id, limit)?;
+    let mut messages = rows(connection, &newest_first, (id, limit as i64), message)?;
     messages.reverse();
     Ok(messages)
-}
-
-/// The messages that `sql` finds for an id and a limit.
-pub fn list(connection: &Connection, sql: &str, id: i64, limit: usize) -> Result<Vec<Message>> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let messages = statement.query_map((id, limit as i64), message)?;
-    Ok(messages.collect::<rusqlite::Result<_>>()?)
 }
 
 /// One row of a query that begins with `SELECT_MESSAGE`.
@@ -137,51 +126,11 @@ pub fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::super::Scratch;
-    use super::*;
-
-    fn filled(name: &str) -> Scratch {
-        let scratch = Scratch::new(name);
-        let fill = "
-            INSERT INTO author (name) VALUES ('Puck'), ('Feste');
-            INSERT INTO message (author_id, content) VALUES (1, 'one'), (2, 'two'), (1, 'three'), (2, 'four');";
-        scratch.store.write(|transaction| Ok(transaction.execute_batch(fill)?)).unwrap();
-        scratch
-    }
-
-    fn contents(messages: &[Message]) -> Vec<&str> {
-        messages.iter().map(|message| message.content.as_str()).collect()
-    }
-
-    #[test]
-    fn history_comes_oldest_first() {
-        let scratch = filled("history");
-        let recent = scratch.store.recent_messages(3).unwrap();
-        assert_eq!((contents(&recent.messages), recent.head), (vec!["two", "three", "four"], 4));
-        assert_eq!(contents(&scratch.store.messages_before(3, 40).unwrap()), ["one", "two"]);
-        assert_eq!(contents(&scratch.store.messages_around(2, 2).unwrap()), ["one", "two"]);
-    }
-
-    #[test]
-    fn only_the_author_edits_and_only_what_is_there() {
-        let scratch = filled("edit");
-        let status = |result: Result<()>| match result {
-            Err(Error::Told { status, .. }) => status,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(status(scratch.store.edit_message(1, "Feste", "mine")), 403);
-        assert_eq!(status(scratch.store.delete_message(9, "Feste")), 404);
-        scratch.store.edit_message(1, "Puck", "uno").unwrap();
-        let message = scratch.store.message(1).unwrap().unwrap();
-        assert_eq!((message.content.as_str(), message.edited), ("uno", true));
-        scratch.store.delete_message(1, "Puck").unwrap();
-        assert_eq!(scratch.store.message(1).unwrap(), None);
-    }
 
     #[test]
     fn a_text_that_is_not_utf_8_is_read_all_the_same() {
-        let scratch = filled("bytes");
-        let insert = "INSERT INTO message (author_id, content) VALUES (1, CAST(x'61FF62' AS TEXT))";
-        scratch.store.write(|transaction| Ok(transaction.execute_batch(insert)?)).unwrap();
-        assert_eq!(scratch.store.message(5).unwrap().unwrap().content, "a\u{fffd}b");
+        let fill = "INSERT INTO message (author_id, content) VALUES (1, CAST(x'61FF62' AS TEXT))";
+        let message = Scratch::filled("bytes", fill).store.message(1).unwrap().unwrap();
+        assert_eq!(message.content, "a\u{fffd}b");
     }
 }

@@ -1,8 +1,8 @@
 //! What the file says of itself, by key.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
-use super::Store;
+use super::{Store, first};
 use crate::error::Result;
 
 impl Store {
@@ -17,8 +17,7 @@ impl Store {
 }
 
 pub fn get(connection: &Connection, key: &str) -> Result<Option<String>> {
-    let mut select = connection.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
-    Ok(select.query_row([key], |row| row.get(0)).optional()?)
+    first(connection, "SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
 }
 
 pub fn set(connection: &Connection, key: &str, value: &str) -> Result<()> {

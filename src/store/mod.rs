@@ -3,9 +3,7 @@
 mod admin;
 mod attendance;
 mod authors;
-mod blocks;
 mod commit;
-mod copy;
 mod expiry;
 mod messages;
 mod meta;
@@ -23,15 +21,18 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Params, Transaction, TransactionBehavior};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Params, Row, Transaction, TransactionBehavior,
+};
 
 use crate::bell::Bell;
 use crate::error::{Error, Result};
 use crate::i18n;
 use crate::metrics::Histogram;
 
-pub use admin::{Author, Written};
+pub use admin::Written;
 pub use attendance::Attendee;
+pub use authors::Author;
 pub use commit::{Created, Draft};
 pub use messages::Message;
 pub use offline::{Messages, backup};
@@ -147,6 +148,28 @@ impl Store {
     }
 }
 
+/// The rows that `statement` gives, as `of` reads them.
+fn rows<T>(
+    connection: &Connection,
+    statement: &str,
+    parameters: impl Params,
+    of: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = connection.prepare_cached(statement)?;
+    let rows = statement.query_map(parameters, of)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The first of them, if there is one.
+fn first<T>(
+    connection: &Connection,
+    statement: &str,
+    parameters: impl Params,
+    of: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Option<T>> {
+    Ok(connection.prepare_cached(statement)?.query_row(parameters, of).optional()?)
+}
+
 /// The connections that read, opened as they are needed, `READERS` at most.
 struct Readers {
     path: PathBuf,
@@ -237,19 +260,6 @@ impl From<rusqlite::Error> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_database_of_another_program_is_refused_untouched() {
-        let path = std::env::temp_dir().join(format!("parlor-foreign-{}.db", std::process::id()));
-        let foreign = Connection::open(&path).unwrap();
-        foreign.execute_batch("CREATE TABLE recipe (name TEXT);").unwrap();
-        drop(foreign);
-        let before = std::fs::read(&path).unwrap();
-        let error = Store::open(&path, Arc::default()).err().expect("it is not ours");
-        assert!(error.to_string().ends_with("a database of another program"), "{error}");
-        assert_eq!(std::fs::read(&path).unwrap(), before);
-        std::fs::remove_file(&path).unwrap();
-    }
 
     #[test]
     fn the_epoch_stays_and_differs_between_databases() {

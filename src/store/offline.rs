@@ -2,12 +2,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::messages::{self, Message, SELECT_MESSAGE};
-use super::{prepare, schema};
+use super::messages::{Message, SELECT_MESSAGE, message};
+use super::{Store, prepare, rows, schema};
 use crate::error::{Error, Result};
 
 /// Messages read at a time. Between two pages nothing is held that would keep the server's log from being taken into
@@ -36,6 +36,26 @@ pub fn backup(db: &Path, to: &Path) -> Result<()> {
     })
 }
 
+impl Store {
+    /// The whole chat as one file, as it is at one moment; nothing that was deleted is left in it. It lies beside the
+    /// database, where there is a disk that can hold another one (a temporary directory is often memory), and is gone
+    /// from it once it is closed.
+    pub fn copy(&self) -> Result<File> {
+        let file = Temporary(schema::beside(&self.path, &format!("-copy-{:016x}", rand::random::<u64>())));
+        backup(&self.path, &file.0)?;
+        Ok(File::open(&file.0)?)
+    }
+}
+
+/// A file that loses its name when this is dropped; who has it open can still read it.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
 /// All messages of a database, page by page.
 pub struct Messages(Connection);
 
@@ -49,7 +69,7 @@ impl Messages {
     /// The next messages after the message `id`, oldest first; none when there are no more.
     pub fn after(&self, id: i64) -> Result<Vec<Message>> {
         let oldest_first = format!("{SELECT_MESSAGE} WHERE m.id > ?1 ORDER BY m.id LIMIT ?2");
-        messages::list(&self.0, &oldest_first, id, PAGE)
+        rows(&self.0, &oldest_first, (id, PAGE as i64), message)
     }
 }
 
@@ -74,58 +94,23 @@ fn open_existing(path: &Path) -> Result<Connection> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use super::super::{Scratch, Store};
+    use super::super::Scratch;
     use super::*;
-
-    fn filled(name: &str) -> Scratch {
-        let scratch = Scratch::new(name);
-        let fill = "
-            INSERT INTO author (name) VALUES ('Puck');
-            WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600)
-            INSERT INTO message (author_id, content) SELECT 1, i FROM n;
-            DELETE FROM message WHERE id = 3;";
-        scratch.store.write(|transaction| Ok(transaction.execute_batch(fill)?)).unwrap();
-        scratch
-    }
-
-    #[test]
-    fn a_copy_has_all_and_is_a_database_of_its_own() {
-        let scratch = filled("backup");
-        let (db, to) = (scratch.path().join("chat.db"), scratch.path().join("copy.db"));
-        backup(&db, &to).unwrap();
-        let copy = Store::open(&to, Arc::default()).unwrap();
-        assert_eq!((copy.epoch(), copy.head().unwrap()), (scratch.store.epoch(), 601));
-        assert_eq!(copy.recent_messages(1).unwrap().messages[0].content, "600");
-    }
-
-    #[test]
-    fn what_is_there_is_not_written_over_and_what_is_missing_not_made() {
-        let scratch = filled("refused");
-        let (db, there) = (scratch.path().join("chat.db"), scratch.path().join("there"));
-        let missing = scratch.path().join("missing.db");
-        fs::write(&there, "").unwrap();
-        assert!(backup(&db, &there).is_err());
-        assert_eq!(fs::read(&there).unwrap(), b"");
-        let error = backup(&missing, &scratch.path().join("copy.db")).unwrap_err();
-        assert!(error.to_string().ends_with("missing.db: no such file; --db says which"), "{error}");
-        assert!(Messages::open(&there).err().unwrap().to_string().ends_with("an empty file"));
-        assert!(!missing.exists() && !scratch.path().join("copy.db").exists());
-    }
 
     #[test]
     fn messages_come_oldest_first_and_each_once() {
-        let scratch = filled("read-through");
+        let fill = "
+            WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600)
+            INSERT INTO message (author_id, content) SELECT 1, i FROM n;
+            DELETE FROM message WHERE id = 3;";
+        let scratch = Scratch::filled("read-through", fill);
         let messages = Messages::open(&scratch.path().join("chat.db")).unwrap();
-        let mut ids: Vec<i64> = Vec::new();
-        loop {
-            let page = messages.after(ids.last().copied().unwrap_or(0)).unwrap();
-            if page.is_empty() {
-                break;
-            }
+        let mut ids: Vec<i64> = vec![0];
+        while let page = messages.after(ids[ids.len() - 1]).unwrap()
+            && !page.is_empty()
+        {
             ids.extend(page.iter().map(|message| message.id));
         }
-        assert_eq!(ids, (1..=600).filter(|id| *id != 3).collect::<Vec<_>>());
+        assert_eq!(ids, (0..=600).filter(|id| *id != 3).collect::<Vec<_>>());
     }
 }

@@ -1,9 +1,9 @@
 //! The log read by cursor: the one query behind every stream, live or not.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 
 use super::messages::{Message, text};
-use super::{Store, messages};
+use super::{Store, first, messages};
 use crate::error::Result;
 
 /// One change, by the id that orders it.
@@ -51,18 +51,16 @@ impl Store {
         if count == 0 {
             return self.head();
         }
-        self.read(|connection| {
-            let mut oldest_of_them = connection.prepare_cached(
-                "SELECT r.id
-                 FROM revision r
-                 JOIN message m ON m.id = r.message_id
-                 WHERE r.kind = 'created'
-                 ORDER BY r.id DESC
-                 LIMIT 1 OFFSET ?1",
-            )?;
-            let oldest: Option<i64> = oldest_of_them.query_row([count - 1], |row| row.get(0)).optional()?;
-            Ok(oldest.map_or(0, |id| id - 1))
-        })
+        let oldest_of_them = "
+            SELECT r.id
+            FROM revision r
+            JOIN message m ON m.id = r.message_id
+            WHERE r.kind = 'created'
+            ORDER BY r.id DESC
+            LIMIT 1 OFFSET ?1";
+        let oldest: Option<i64> =
+            self.read(|connection| first(connection, oldest_of_them, [count - 1], |row| row.get(0)))?;
+        Ok(oldest.map_or(0, |id| id - 1))
     }
 }
 
@@ -135,9 +133,8 @@ fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
 
 /// The id given last, by SQLite's own count: it stands even where old revisions were removed.
 pub fn head(connection: &Connection) -> Result<i64> {
-    let mut statement =
-        connection.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'revision'")?;
-    Ok(statement.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
+    let last = "SELECT seq FROM sqlite_sequence WHERE name = 'revision'";
+    Ok(first(connection, last, [], |row| row.get(0))?.unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -146,50 +143,34 @@ mod tests {
     use super::*;
 
     fn filled(name: &str) -> Scratch {
-        let scratch = Scratch::new(name);
         let fill = "
-            INSERT INTO author (name) VALUES ('Puck');
             INSERT INTO message (author_id, content) VALUES (1, 'one'), (1, 'two'), (1, 'three');
             UPDATE message SET content = 'tres' WHERE id = 3;
             DELETE FROM message WHERE id = 1;";
-        scratch.store.write(|transaction| Ok(transaction.execute_batch(fill)?)).unwrap();
-        scratch
+        Scratch::filled(name, fill)
     }
 
     #[test]
     fn the_log_is_told_with_what_is_true_now() {
         let scratch = filled("log");
-        let told: Vec<_> = scratch
-            .store
-            .revisions_after(0)
-            .unwrap()
-            .into_iter()
-            .map(|revision| match revision.change {
-                Change::Created(message) => format!("{} created {}", revision.id, message.content),
-                Change::Edited(message) => format!("{} edited {}", revision.id, message.content),
-                Change::Deleted { id } => format!("{} deleted {id}", revision.id),
-                other => format!("{} {other:?}", revision.id),
-            })
-            .collect();
+        let log = scratch.store.revisions_after(0).unwrap().into_iter();
+        let told = log.map(|Revision { id, change }| match change {
+            Change::Created(message) => format!("{id} created {}", message.content),
+            Change::Edited(message) => format!("{id} edited {}", message.content),
+            Change::Deleted { id: message } => format!("{id} deleted {message}"),
+            other => format!("{id} {other:?}"),
+        });
+        let told: Vec<_> = told.collect();
         assert_eq!(told, ["1 Moot", "2 created two", "3 created tres", "4 edited tres", "5 deleted 1"]);
         assert_eq!(scratch.store.head().unwrap(), 5);
     }
 
     #[test]
-    fn the_newest_messages_follow_their_cursor() {
-        let scratch = filled("newest");
-        let cursor = |count| scratch.store.cursor_before_newest(count).unwrap();
-        assert_eq!([cursor(0), cursor(1), cursor(2), cursor(3), cursor(i64::MAX)], [5, 2, 1, 0, 0]);
-    }
-
-    #[test]
     fn pages_end_and_go_on_without_a_gap() {
-        let scratch = Scratch::new("pages");
         let fill = "
-            INSERT INTO author (name) VALUES ('Puck');
             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
             INSERT INTO message (author_id, content) SELECT 1, hex(zeroblob(i)) FROM n;";
-        scratch.store.write(|transaction| Ok(transaction.execute_batch(fill)?)).unwrap();
+        let scratch = Scratch::filled("pages", fill);
         let (mut cursor, mut ids, mut pages) = (0, Vec::new(), 0);
         loop {
             let page = scratch.store.revisions_after(cursor).unwrap();

@@ -53,26 +53,3 @@ pub fn write_sample(path: &Path) -> Result<()> {
     let writer = store.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     Ok(writer.pragma_update(None, "journal_mode", "DELETE")?)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::Change;
-    use super::*;
-
-    #[test]
-    fn the_sample_has_an_edited_and_a_deleted_message_and_two_languages() {
-        let path = std::env::temp_dir().join(format!("parlor-sample-{}.db", std::process::id()));
-        let _ = std::fs::remove_file(&path);
-        write_sample(&path).unwrap();
-        let store = Store::open(&path, Arc::default()).unwrap();
-        let log = store.revisions_after(0).unwrap();
-        assert!(log.iter().any(|revision| matches!(revision.change, Change::Edited(_))));
-        assert!(log.iter().any(|revision| matches!(revision.change, Change::Deleted { id: 8 })));
-        assert!(!store.search_messages("晚上八点", i64::MAX, 1).unwrap().is_empty());
-        assert!(write_sample(&path).is_err(), "a file that is there is not written over");
-        drop(store);
-        for ending in ["", "-wal", "-shm"] {
-            let _ = std::fs::remove_file(format!("{}{ending}", path.display()));
-        }
-    }
-}

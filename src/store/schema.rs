@@ -119,63 +119,23 @@ pub fn sentence(error: &rusqlite::Error) -> String {
 mod tests {
     use super::*;
 
-    fn migrated() -> Connection {
+    #[test]
+    fn the_log_is_written_whoever_writes_the_messages_and_uses_no_id_again() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
-        connection
-    }
-
-    fn log(connection: &Connection) -> Vec<(i64, Option<i64>, String)> {
-        let mut statement =
-            connection.prepare("SELECT id, message_id, kind FROM revision ORDER BY id").unwrap();
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
-        rows.map(Result::unwrap).collect()
-    }
-
-    #[test]
-    fn the_log_is_written_whoever_writes_the_messages() {
-        let connection = migrated();
-        connection
-            .execute_batch(
-                "INSERT INTO author (name) VALUES ('Puck');
-                 INSERT INTO message (author_id, content) VALUES (1, 'one'), (1, 'two');
-                 UPDATE message SET content = 'one' WHERE id = 1; -- the same again: nothing changed
-                 UPDATE message SET content = 'uno' WHERE id = 1;
-                 UPDATE author SET name = 'Robin' WHERE id = 1;
-                 DELETE FROM author WHERE id = 1;",
-            )
-            .unwrap();
-        let kinds: Vec<_> = log(&connection).into_iter().map(|(_, message, kind)| (message, kind)).collect();
-        let expected = [
-            (Some(1), "created"),
-            (Some(2), "created"),
-            (Some(1), "edited"),
-            (None, "renamed"),
-            (Some(1), "deleted"),
-            (Some(2), "deleted"),
-        ];
-        assert_eq!(kinds, expected.map(|(message, kind)| (message, kind.to_owned())));
-    }
-
-    #[test]
-    fn migrating_twice_changes_nothing() {
-        let mut connection = migrated();
-        migrate(&mut connection).unwrap();
-        let version: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-        assert_eq!(version, MIGRATIONS.len() as i32);
-    }
-
-    #[test]
-    fn revision_ids_are_never_used_again() {
-        let connection = migrated();
-        connection
-            .execute_batch(
-                "INSERT INTO author (name) VALUES ('Puck');
-                 INSERT INTO message (author_id, content) VALUES (1, 'one');
-                 DELETE FROM revision;
-                 INSERT INTO message (author_id, content) VALUES (1, 'two');",
-            )
-            .unwrap();
-        assert_eq!(log(&connection), [(2, Some(2), "created".to_owned())]);
+        let statements = "
+            INSERT INTO author (name) VALUES ('Puck');
+            INSERT INTO message (author_id, content) VALUES (1, 'one'), (1, 'two');
+            UPDATE message SET content = 'one' WHERE id = 1; -- the same again: nothing changed
+            UPDATE message SET content = 'uno' WHERE id = 1;
+            DELETE FROM revision;
+            UPDATE author SET name = 'Robin' WHERE id = 1;
+            DELETE FROM author WHERE id = 1;";
+        connection.execute_batch(statements).unwrap();
+        let mut select = connection.prepare("SELECT id, message_id, kind FROM revision ORDER BY id").unwrap();
+        let log = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        let log: Vec<(i64, Option<i64>, String)> = log.map(Result::unwrap).collect();
+        let expected = [(4, None, "renamed"), (5, Some(1), "deleted"), (6, Some(2), "deleted")];
+        assert_eq!(log, expected.map(|(id, message, kind)| (id, message, kind.to_owned())));
     }
 }

@@ -21,6 +21,14 @@ impl Scratch {
         Scratch { store: Arc::new(store), bell, directory }
     }
 
+    /// One with an author, Puck, who is number 1, and what these statements put in.
+    pub fn filled(name: &str, statements: &str) -> Scratch {
+        let scratch = Scratch::new(name);
+        let statements = format!("INSERT INTO author (name) VALUES ('Puck'); {statements}");
+        scratch.store.write(|transaction| Ok(transaction.execute_batch(&statements)?)).unwrap();
+        scratch
+    }
+
     pub fn path(&self) -> &Path {
         &self.directory
     }

@@ -1,85 +1,91 @@
-//! Sessions as they lie in the file, so that they outlive a restart; `visitor/session.rs` keeps those in use.
+//! Sessions as they lie in the file, people's and administrators', so that they outlive a restart; and blocked names.
+//!
+//! All times are seconds since 1970. `visitor/` keeps the sessions that are in use.
 
-use rusqlite::OptionalExtension;
-
-use super::Store;
+use super::{Store, first, rows};
 use crate::error::Result;
 
-#[derive(Clone, Debug, PartialEq)]
 pub struct StoredSession {
     pub name: String,
-    /// Seconds since 1970.
     pub seen_at: i64,
 }
 
 impl Store {
-    pub fn insert_session(&self, fingerprint: &str, session: &StoredSession) -> Result<()> {
-        self.write(|transaction| {
-            let insert = "INSERT INTO session (fingerprint, name, seen_at) VALUES (?1, ?2, ?3)";
-            Ok(transaction.execute(insert, (fingerprint, &session.name, session.seen_at)).map(drop)?)
-        })
+    pub fn insert_session(&self, fingerprint: &str, name: &str, seen_at: i64) -> Result<()> {
+        let insert = "INSERT INTO session (fingerprint, name, seen_at) VALUES (?1, ?2, ?3)";
+        self.execute(insert, (fingerprint, name, seen_at)).map(drop)
     }
 
     pub fn find_session(&self, fingerprint: &str) -> Result<Option<StoredSession>> {
+        let select = "SELECT name, seen_at FROM session WHERE fingerprint = ?1";
         self.read(|connection| {
-            let mut select =
-                connection.prepare_cached("SELECT name, seen_at FROM session WHERE fingerprint = ?1")?;
-            let session = select.query_row([fingerprint], |row| {
+            first(connection, select, [fingerprint], |row| {
                 Ok(StoredSession { name: row.get(0)?, seen_at: row.get(1)? })
-            });
-            Ok(session.optional()?)
+            })
         })
     }
 
     /// Slides a session's two weeks; a session that was ended meanwhile stays ended.
     pub fn touch_session(&self, fingerprint: &str, seen_at: i64) -> Result<()> {
-        self.write(|transaction| {
-            let update = "UPDATE session SET seen_at = ?2 WHERE fingerprint = ?1";
-            Ok(transaction.execute(update, (fingerprint, seen_at)).map(drop)?)
-        })
+        let update = "UPDATE session SET seen_at = ?2 WHERE fingerprint = ?1";
+        self.execute(update, (fingerprint, seen_at)).map(drop)
     }
 
     pub fn delete_session(&self, fingerprint: &str) -> Result<()> {
-        self.write(|transaction| {
-            Ok(transaction.execute("DELETE FROM session WHERE fingerprint = ?1", [fingerprint]).map(drop)?)
-        })
+        self.execute("DELETE FROM session WHERE fingerprint = ?1", [fingerprint]).map(drop)
     }
 
     /// Ends all sessions of a name, and gives back their fingerprints.
     pub fn delete_sessions_of(&self, name: &str) -> Result<Vec<String>> {
-        self.write(|transaction| {
-            let mut delete =
-                transaction.prepare("DELETE FROM session WHERE name = ?1 RETURNING fingerprint")?;
-            let fingerprints = delete.query_map([name], |row| row.get(0))?;
-            Ok(fingerprints.collect::<rusqlite::Result<_>>()?)
-        })
+        let delete = "DELETE FROM session WHERE name = ?1 RETURNING fingerprint";
+        self.write(|transaction| rows(transaction, delete, [name], |row| row.get(0)))
     }
 
-    /// Forgets the sessions that were last seen before `oldest`, in seconds since 1970.
+    /// Forgets the sessions that were last seen before `oldest`.
     pub fn delete_sessions_before(&self, oldest: i64) -> Result<()> {
-        self.write(|transaction| {
-            Ok(transaction.execute("DELETE FROM session WHERE seen_at < ?1", [oldest]).map(drop)?)
-        })
+        self.execute("DELETE FROM session WHERE seen_at < ?1", [oldest]).map(drop)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::super::Scratch;
-    use super::*;
+    /// Adds an administrator's session, and forgets those last seen before `oldest`.
+    pub fn insert_admin_session(&self, fingerprint: &str, seen_at: i64, oldest: i64) -> Result<()> {
+        self.execute("DELETE FROM admin_session WHERE seen_at < ?1", [oldest])?;
+        let insert = "INSERT INTO admin_session (fingerprint, seen_at) VALUES (?1, ?2)";
+        self.execute(insert, (fingerprint, seen_at)).map(drop)
+    }
 
-    #[test]
-    fn a_session_is_there_until_it_is_deleted_or_too_old() {
-        let scratch = Scratch::new("sessions");
-        let store = &scratch.store;
-        let session = StoredSession { name: "Puck".to_owned(), seen_at: 100 };
-        store.insert_session("a", &session).unwrap();
-        store.insert_session("b", &session).unwrap();
-        store.touch_session("b", 200).unwrap();
-        store.delete_sessions_before(150).unwrap();
-        assert_eq!(store.find_session("a").unwrap(), None);
-        assert_eq!(store.find_session("b").unwrap().unwrap().seen_at, 200);
-        store.delete_session("b").unwrap();
-        assert_eq!(store.find_session("b").unwrap(), None);
+    /// When an administrator's session was last seen.
+    pub fn find_admin_session(&self, fingerprint: &str) -> Result<Option<i64>> {
+        let select = "SELECT seen_at FROM admin_session WHERE fingerprint = ?1";
+        self.read(|connection| first(connection, select, [fingerprint], |row| row.get(0)))
+    }
+
+    pub fn touch_admin_session(&self, fingerprint: &str, seen_at: i64) -> Result<()> {
+        let update = "UPDATE admin_session SET seen_at = ?2 WHERE fingerprint = ?1";
+        self.execute(update, (fingerprint, seen_at)).map(drop)
+    }
+
+    pub fn delete_admin_session(&self, fingerprint: &str) -> Result<()> {
+        self.execute("DELETE FROM admin_session WHERE fingerprint = ?1", [fingerprint]).map(drop)
+    }
+
+    /// Keeps anybody from signing in under a name until then, and forgets the blocks that are over.
+    pub fn block(&self, name: &str, until: i64, now: i64) -> Result<()> {
+        self.execute("DELETE FROM block WHERE until <= ?1", [now])?;
+        self.execute("INSERT OR REPLACE INTO block (name, until) VALUES (?1, ?2)", (name, until)).map(drop)
+    }
+
+    pub fn lift_block(&self, name: &str) -> Result<()> {
+        self.execute("DELETE FROM block WHERE name = ?1", [name]).map(drop)
+    }
+
+    pub fn is_blocked(&self, name: &str, now: i64) -> Result<bool> {
+        let select = "SELECT 1 FROM block WHERE name = ?1 AND until > ?2";
+        Ok(self.read(|connection| first(connection, select, (name, now), |_| Ok(())))?.is_some())
+    }
+
+    /// The names that are blocked now, and until when.
+    pub fn blocks(&self, now: i64) -> Result<Vec<(String, i64)>> {
+        let select = "SELECT name, until FROM block WHERE until > ?1 ORDER BY name";
+        self.read(|connection| rows(connection, select, [now], |row| Ok((row.get(0)?, row.get(1)?))))
     }
 }

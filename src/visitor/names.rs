@@ -1,46 +1,29 @@
 //! The names people go by: which are fit to be shown, and made-up ones for those who have none.
 
-use std::fmt;
-
 use rand::seq::IndexedRandom;
 
+use crate::error::{Error, Result};
+use crate::i18n;
+
 /// Longest name, in characters (Unicode scalar values).
-pub const MAX_CHARACTERS: usize = 500;
-
-/// Why a name is not taken; it prints as a sentence for the person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NameError {
-    Empty,
-    TooLong,
-    /// It holds characters that are not seen, or that change how their neighbours are shown.
-    Forbidden,
-}
-
-impl fmt::Display for NameError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            NameError::Empty => "a name needs at least one visible character",
-            NameError::TooLong => return write!(out, "a name may have at most {MAX_CHARACTERS} characters"),
-            NameError::Forbidden => {
-                "a name may not contain invisible characters, line breaks or marks that change the writing direction"
-            }
-        })
-    }
-}
+const LONGEST: usize = 500;
 
 /// The name as it is kept: without the white space around it.
-pub fn check(raw: &str) -> Result<String, NameError> {
+///
+/// # Errors
+/// 400 with the reason when it is not fit to be shown.
+pub fn check(raw: &str) -> Result<String> {
     let name = raw.trim();
-    if name.is_empty() {
-        return Err(NameError::Empty);
-    }
-    if name.chars().nth(MAX_CHARACTERS).is_some() {
-        return Err(NameError::TooLong);
-    }
-    if name.chars().any(is_forbidden) {
-        return Err(NameError::Forbidden);
-    }
-    Ok(name.to_owned())
+    let error = if name.is_empty() {
+        i18n::ERR_NAME_EMPTY
+    } else if name.chars().nth(LONGEST).is_some() {
+        i18n::ERR_NAME_TOO_LONG
+    } else if name.chars().any(is_forbidden) {
+        i18n::ERR_NAME_CHARACTERS
+    } else {
+        return Ok(name.to_owned());
+    };
+    Err(Error::told(400, error))
 }
 
 /// Whether two names could look alike, or a line could be bent, by this character: controls, line separators,
@@ -72,7 +55,7 @@ pub fn invent(taken: impl Fn(&str) -> bool) -> String {
 pub fn variant(name: &str, taken: impl Fn(&str) -> bool) -> String {
     let numbered = |number: u64| {
         let number = format!("-{number}");
-        let kept: String = name.chars().take(MAX_CHARACTERS - number.len()).collect();
+        let kept: String = name.chars().take(LONGEST - number.len()).collect();
         kept + &number
     };
     (2..).map(numbered).find(|name| !taken(name)).expect("some number is free")
@@ -109,33 +92,26 @@ mod tests {
     #[test]
     fn a_name_is_trimmed_and_kept() {
         for (raw, name) in [
-            ("Puck", "Puck"),
             ("\t Robin  Goodfellow\r\n", "Robin  Goodfellow"),
             ("\u{3000}小帕克\u{a0}", "小帕克"),
-            ("<b>&amp;</b>", "<b>&amp;</b>"),
-            ("عمر", "عمر"),
             ("I ❤\u{fe0f} 葛\u{e0100}城", "I ❤\u{fe0f} 葛\u{e0100}城"),
+            (&format!(" {} ", "é".repeat(500)), &"é".repeat(500)),
         ] {
             assert_eq!(check(raw).as_deref(), Ok(name));
         }
-        assert_eq!(check(&format!(" {} ", "é".repeat(500))).unwrap().chars().count(), 500);
     }
 
     #[test]
     fn a_name_that_would_mislead_is_refused() {
-        for raw in ["", " \t\r\n", "\u{3000}\u{2028}"] {
-            assert_eq!(check(raw), Err(NameError::Empty));
+        let refused = |raw: &str, text| assert_eq!(check(raw), Err(Error::told(400, text)), "{raw:?}");
+        refused(" \t\r\n\u{3000}\u{2028}", i18n::ERR_NAME_EMPTY);
+        refused(&"é".repeat(501), i18n::ERR_NAME_TOO_LONG);
+        let forbidden = "\0\t\n\u{1b}\u{7f}\u{85}\u{ad}\u{61c}\u{180e}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{2028}\
+                         \u{2029}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{3164}\u{feff}\u{fffb}\u{e0041}";
+        for character in forbidden.chars() {
+            refused(&format!("Pu{character}ck"), i18n::ERR_NAME_CHARACTERS);
         }
-        assert_eq!(check(&"é".repeat(501)), Err(NameError::TooLong));
-        for character in
-            "\0\t\n\u{1b}\u{7f}\u{85}\u{ad}\u{61c}\u{180e}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{2028}\
-                          \u{2029}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{3164}\u{feff}\u{fffb}\u{e0041}"
-                .chars()
-        {
-            assert_eq!(check(&format!("Pu{character}ck")), Err(NameError::Forbidden), "{character:?}");
-        }
-        assert_eq!(check("👩\u{200d}🚀"), Err(NameError::Forbidden));
-        assert_eq!(check("\u{200b}"), Err(NameError::Forbidden));
+        refused("\u{200b}", i18n::ERR_NAME_CHARACTERS);
     }
 
     #[test]
@@ -161,8 +137,8 @@ mod tests {
         #[test]
         fn what_passes_passes_again_unchanged(raw: String) {
             if let Ok(name) = check(&raw) {
-                prop_assert_eq!(check(&name), Ok(name.clone()));
                 prop_assert!(check(&variant(&name, |_| false)).is_ok());
+                prop_assert_eq!(check(&name), Ok(name));
             }
         }
     }

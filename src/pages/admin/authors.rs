@@ -2,7 +2,7 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Desk, PAGE, audit, done, is_confirmed};
+use super::{PAGE, audit, done, is_confirmed, page, plain_page};
 use crate::error::{Error, Result};
 use crate::http::Reply;
 use crate::i18n::{self, Text};
@@ -12,11 +12,10 @@ use crate::templates::Values;
 use crate::visitor::names;
 
 pub fn list(visit: &Visit<'_>) -> Result<Reply> {
-    let desk = Desk::new(visit);
-    Ok(desk.plain_page("at_authors", authors(visit, &desk)?))
+    Ok(plain_page(visit, "at_authors", authors(visit)?))
 }
 
-fn authors(visit: &Visit<'_>, desk: &Desk<'_>) -> Result<String> {
+fn authors(visit: &Visit<'_>) -> Result<String> {
     let views = &visit.app.views;
     let after = visit.request.query("after").unwrap_or_default();
     let authors = visit.app.store.authors_after(&after, PAGE)?;
@@ -25,14 +24,14 @@ fn authors(visit: &Visit<'_>, desk: &Desk<'_>) -> Result<String> {
             .set("id", author.id.to_string())
             .set("name", author.name.as_str())
             .set("message_count", author.messages.to_string());
-        desk.piece(&views.admin_author, values)
+        visit.piece(&views.admin_author, values)
     };
     let after = match authors.last() {
         Some(last) if authors.len() == PAGE => utf8_percent_encode(&last.name, NON_ALPHANUMERIC).to_string(),
         _ => String::new(),
     };
     let rows: String = authors.iter().map(row).collect();
-    Ok(desk.piece(&views.admin_authors, Values::new().set("rows", rows).set("after", after)))
+    Ok(visit.piece(&views.admin_authors, Values::new().set("rows", rows).set("after", after)))
 }
 
 /// Gives an author another name. Their sessions go on under it: the streams end, and come back with the same cookie.
@@ -43,8 +42,8 @@ pub fn rename(visit: &Visit<'_>) -> Result<Reply> {
             done("/admin/authors/?done=renamed")
         }
         Err(Error::Told { status, text, .. }) if visit.manner.is_html && matches!(status, 400 | 409) => {
-            let (desk, sentence) = (Desk::new(visit), text.in_(visit.manner.language));
-            Ok(desk.page(status, "at_authors", sentence, authors(visit, &desk)?))
+            let sentence = text.in_(visit.manner.language);
+            Ok(page(visit, status, "at_authors", sentence, authors(visit)?))
         }
         Err(error) => Err(error),
     }
@@ -80,9 +79,8 @@ fn remove(visit: &Visit<'_>, action: &str, question: Text) -> Result<Reply> {
         return done("/admin/authors/?done=deleted");
     }
     let name = app.store.author_name(visit.id)?;
-    let desk = Desk::new(visit);
     let values = Values::new()
         .set("action", visit.request.path())
         .set("question", question.in_(visit.manner.language).replace("{name}", &name));
-    Ok(desk.page(200, "at_authors", "", desk.piece(&app.views.admin_confirm, values)))
+    Ok(page(visit, 200, "at_authors", "", visit.piece(&app.views.admin_confirm, values)))
 }

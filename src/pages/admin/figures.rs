@@ -1,6 +1,6 @@
 //! How much there is of everything.
 
-use super::Desk;
+use super::plain_page;
 use crate::error::Result;
 use crate::http::Reply;
 use crate::i18n;
@@ -8,7 +8,7 @@ use crate::pages::Visit;
 use crate::templates::Values;
 
 pub fn show(visit: &Visit<'_>) -> Result<Reply> {
-    let (app, desk) = (visit.app, Desk::new(visit));
+    let app = visit.app;
     let figures = app.store.figures()?;
     let connections = app.door.get().map_or(0, |door| door.connections());
     let rows: String = [
@@ -27,11 +27,11 @@ pub fn show(visit: &Visit<'_>) -> Result<Reply> {
     .into_iter()
     .map(|(name, value)| {
         let values = Values::new().set("name", name.in_(visit.manner.language)).set("value", value);
-        desk.piece(&app.views.admin_figure, values)
+        visit.piece(&app.views.admin_figure, values)
     })
     .collect();
-    let body = desk.piece(&app.views.admin_figures, Values::new().set("rows", rows));
-    Ok(desk.plain_page("at_figures", body))
+    let body = visit.piece(&app.views.admin_figures, Values::new().set("rows", rows));
+    Ok(plain_page(visit, "at_figures", body))
 }
 
 /// Days, hours, minutes and seconds, as `3 d 04:05:06`.

@@ -2,7 +2,7 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Desk, PAGE, audit, done};
+use super::{PAGE, audit, done, plain_page};
 use crate::error::Result;
 use crate::http::Reply;
 use crate::pages::Visit;
@@ -11,7 +11,7 @@ use crate::store::Written;
 use crate::templates::Values;
 
 pub fn list(visit: &Visit<'_>) -> Result<Reply> {
-    let (app, desk) = (visit.app, Desk::new(visit));
+    let app = visit.app;
     let q = visit.request.query("q").unwrap_or_default();
     let before = visit.request.query_number("before")?.unwrap_or(i64::MAX);
     let messages = app.store.written_messages(q.trim(), before, PAGE)?;
@@ -23,7 +23,7 @@ pub fn list(visit: &Visit<'_>) -> Result<Reply> {
             .set("created_at", message.created_at.as_str())
             .set("time_text", readable_time(&message.created_at))
             .set("content", message.content.as_str());
-        desk.piece(&app.views.admin_message, values)
+        visit.piece(&app.views.admin_message, values)
     };
     let before = match messages.last() {
         Some(oldest) if messages.len() == PAGE => oldest.id.to_string(),
@@ -34,7 +34,7 @@ pub fn list(visit: &Visit<'_>) -> Result<Reply> {
         .set("before", before)
         .set("q_encoded", utf8_percent_encode(&q, NON_ALPHANUMERIC).to_string())
         .set("q", q.as_str());
-    Ok(desk.plain_page("at_messages", desk.piece(&app.views.admin_messages, values)))
+    Ok(plain_page(visit, "at_messages", visit.piece(&app.views.admin_messages, values)))
 }
 
 pub fn delete(visit: &Visit<'_>) -> Result<Reply> {

@@ -11,10 +11,10 @@ pub mod people;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-use super::{CsrfToken, Visit};
+use super::Visit;
 use crate::error::{Error, Result};
 use crate::http::{Method, Reply, Response};
-use crate::templates::{Template, Values};
+use crate::templates::Values;
 use crate::visitor::{admins, rate, session};
 use crate::{i18n, log};
 
@@ -73,21 +73,21 @@ fn admit(visit: &Visit<'_>, token: &str) -> Result<Reply> {
 }
 
 fn sign_in_page(visit: &Visit<'_>, status: u16, error: &str) -> Response {
-    let desk = Desk::new(visit);
-    let form = desk.piece(&visit.app.views.admin_signin, Values::new());
-    desk.in_frame(status, Values::new().set("nav", "").set("notice", error).set("body", form))
+    let form = visit.piece(&visit.app.views.admin_signin, Values::new());
+    let values = Values::new().set("nav", "").set("notice", error).set("body", form);
+    visit.page(status, &visit.app.views.admin, values)
 }
 
 pub fn leave(visit: &Visit<'_>) -> Result<Reply> {
     if let Some(session) = visit.request.cookie("adminid") {
         visit.app.admins.leave(session)?;
     }
-    let response = Response::redirect(303, "/admin/");
-    Ok(visit.set_cookie(response, "adminid", "", Duration::ZERO, true).into())
+    let door = Response::redirect(303, "/admin/");
+    Ok(visit.request.with_cookie(door, "adminid", "", Duration::ZERO).into())
 }
 
 fn remember(visit: &Visit<'_>, response: Response, session: &str) -> Response {
-    visit.set_cookie(response, "adminid", session, admins::LIFETIME, true)
+    visit.request.with_cookie(response, "adminid", session, admins::LIFETIME)
 }
 
 /// One line in the log for everything an administrator does; `target` is an id or a name, never a text.
@@ -105,48 +105,22 @@ fn is_confirmed(visit: &Visit<'_>) -> bool {
     visit.form.get("confirm") == "yes"
 }
 
-/// What the pages are put together with: every form in them carries the same token.
-struct Desk<'v> {
-    visit: &'v Visit<'v>,
-    csrf: CsrfToken,
+/// A page for those who are signed in, at the place in the navigation that `at` names.
+fn page(visit: &Visit<'_>, status: u16, at: &'static str, notice: &str, body: String) -> Reply {
+    let values = Values::new().set("nav", "yes").set(at, "yes").set("notice", notice).set("body", body);
+    let session = visit.request.cookie("adminid").unwrap_or_default();
+    remember(visit, visit.page(status, &visit.app.views.admin, values), session).into()
 }
 
-impl<'v> Desk<'v> {
-    fn new(visit: &'v Visit<'v>) -> Desk<'v> {
-        Desk { visit, csrf: visit.csrf_token() }
-    }
-
-    fn piece(&self, template: &Template, values: Values<'_>) -> String {
-        let values = values.set("csrf", self.csrf.token.as_str());
-        self.visit.app.views.piece(template, self.visit.manner.language, values)
-    }
-
-    /// A page for those who are signed in, at the place in the navigation that `at` names.
-    fn page(&self, status: u16, at: &'static str, notice: &str, body: String) -> Reply {
-        let values =
-            Values::new().set("nav", "yes").set(at, "yes").set("notice", notice.to_owned()).set("body", body);
-        let response = self.in_frame(status, values);
-        let session = self.visit.request.cookie("adminid").unwrap_or_default();
-        remember(self.visit, response, session).into()
-    }
-
-    /// A page on which everything is well; it says what was just done.
-    fn plain_page(&self, at: &'static str, body: String) -> Reply {
-        let text = match self.visit.request.query("done").as_deref() {
-            Some("deleted") => i18n::DONE_DELETED,
-            Some("renamed") => i18n::DONE_RENAMED,
-            Some("kicked") => i18n::DONE_KICKED,
-            Some("blocked") => i18n::DONE_BLOCKED,
-            Some("lifted") => i18n::DONE_LIFTED,
-            _ => return self.page(200, at, "", body),
-        };
-        self.page(200, at, text.in_(self.visit.manner.language), body)
-    }
-
-    fn in_frame(&self, status: u16, values: Values<'_>) -> Response {
-        let (app, language) = (self.visit.app, self.visit.manner.language);
-        let values = values.set("csrf", self.csrf.token.as_str());
-        let html = app.views.page(&app.views.admin, app, language, values);
-        self.csrf.hand_over(self.visit, Response::html(status, html))
-    }
+/// A page on which everything is well; it says what was just done.
+fn plain_page(visit: &Visit<'_>, at: &'static str, body: String) -> Reply {
+    let text = match visit.request.query("done").as_deref() {
+        Some("deleted") => i18n::DONE_DELETED,
+        Some("renamed") => i18n::DONE_RENAMED,
+        Some("kicked") => i18n::DONE_KICKED,
+        Some("blocked") => i18n::DONE_BLOCKED,
+        Some("lifted") => i18n::DONE_LIFTED,
+        _ => return page(visit, 200, at, "", body),
+    };
+    page(visit, 200, at, text.in_(visit.manner.language), body)
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Desk, audit, done};
+use super::{audit, done, plain_page};
 use crate::error::{Error, Result};
 use crate::http::Reply;
 use crate::pages::Visit;
@@ -15,19 +15,19 @@ use crate::{i18n, log};
 const LONGEST_BLOCK_MINUTES: i64 = 525_600;
 
 pub fn list(visit: &Visit<'_>) -> Result<Reply> {
-    let (app, desk) = (visit.app, Desk::new(visit));
+    let app = visit.app;
     let (people, _) = app.live.presence.online();
     let person =
-        |name: &String| desk.piece(&app.views.admin_person, Values::new().set("name", name.as_str()));
+        |name: &String| visit.piece(&app.views.admin_person, Values::new().set("name", name.as_str()));
     let blocks = app.store.blocks(session::now())?;
     let block = |(name, until): &(String, i64)| {
         let values = Values::new().set("name", name.as_str()).set("until", minute(*until));
-        desk.piece(&app.views.admin_block, values)
+        visit.piece(&app.views.admin_block, values)
     };
     let values = Values::new()
         .set("rows", people.iter().map(person).collect::<String>())
         .set("blocked", blocks.iter().map(block).collect::<String>());
-    Ok(desk.plain_page("at_people", desk.piece(&app.views.admin_people, values)))
+    Ok(plain_page(visit, "at_people", visit.piece(&app.views.admin_people, values)))
 }
 
 /// As the pages show times: UTC, to the minute.
