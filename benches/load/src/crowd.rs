@@ -73,7 +73,7 @@ impl Crowd {
         while self.book.ready < count {
             while self.streams.len() < count && self.streams.len() - self.book.ready < OPENING {
                 let visitor = &visitors[self.streams.len() % visitors.len()];
-                self.open_one(address, &visitor.get("/stream-chat-messages/"))?;
+                self.open_one(address, &visitor.get_stream(""))?;
             }
             self.attend(Duration::from_millis(100))?;
             if Instant::now() > deadline || self.book.closed > 0 {

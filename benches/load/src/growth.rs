@@ -86,12 +86,12 @@ fn median_of(server: &Server, request: impl Fn() -> Vec<u8>) -> Result<f64> {
 
 /// A browser that has everything but the last hundred messages, and comes back.
 fn resume(server: &Server, visitor: &Visitor, messages: u32, start: Instant) -> Result<f64> {
-    let path = format!("/stream-chat-messages/?last_event_id={}", messages - MISSED);
+    let query = format!("?last_event_id={}", messages - MISSED);
     let mut times = Vec::new();
     for _ in 0..TRIES {
         let mut crowd = Crowd::new(MISSED as usize, 1, start)?;
         let opened = Instant::now();
-        crowd.open_one(server.address, &visitor.get(&path))?;
+        crowd.open_one(server.address, &visitor.get_stream(&query))?;
         while crowd.book.delivered < MISSED as usize && opened.elapsed() < Duration::from_secs(10) {
             crowd.attend(Duration::from_millis(20))?;
         }

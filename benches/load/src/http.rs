@@ -159,7 +159,17 @@ impl Visitor {
     }
 
     pub fn get(&self, path: &str) -> Vec<u8> {
-        format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\nCookie: {}\r\n\r\n", self.cookies)
+        self.ask(path, "text/html,*/*")
+    }
+
+    /// A request for the event stream, as a browser's EventSource makes it; `query` begins with `?` or is empty.
+    pub fn get_stream(&self, query: &str) -> Vec<u8> {
+        self.ask(&format!("/stream-chat-messages/{query}"), "text/event-stream")
+    }
+
+    fn ask(&self, path: &str, accept: &str) -> Vec<u8> {
+        let cookies = &self.cookies;
+        format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: {accept}\r\nCookie: {cookies}\r\n\r\n")
             .into()
     }
 

@@ -113,7 +113,7 @@ fn post_first(server: &Server, visitor: &Visitor, start: Instant) -> Result<()> 
 fn silent_streams(server: &Server, visitor: &Visitor, count: usize) -> Result<Vec<TcpStream>> {
     let open = |_| {
         let mut client = server.client()?;
-        std::io::Write::write_all(&mut client.socket, &visitor.get("/stream-chat-messages/"))?;
+        std::io::Write::write_all(&mut client.socket, &visitor.get_stream(""))?;
         Ok(client.socket)
     };
     (0..count).map(open).collect()
