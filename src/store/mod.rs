@@ -49,6 +49,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// one costs descriptors and a cache.
 pub const READERS: usize = 8;
 
+/// Cache of each reading connection. What is read is mostly new, and the system's own cache holds the rest.
+const READER_CACHE_KIB: i64 = 512;
+
 /// Prepared statements kept by each connection: more than there are different queries.
 const STATEMENTS: usize = 64;
 
@@ -210,6 +213,7 @@ impl Readers {
 fn open_reader(path: &Path) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     prepare(&connection)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?; // negative: in KiB
     search::add_function(&connection)?;
     Ok(connection)
 }

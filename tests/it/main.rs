@@ -36,6 +36,8 @@ mod offline;
 mod shutdown;
 // Ending without order, again and again.
 mod crash;
+// The same for many minutes, and nothing grows.
+mod soak;
 // What an administrator sees and does.
 mod admin;
 // What Prometheus reads.
