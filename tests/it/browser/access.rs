@@ -6,9 +6,9 @@ use std::path::Path;
 
 use crate::support::TestServer;
 
-use super::driver::{ENTER, Window};
 use super::person::NAME;
-use super::{Driver, Person, admin_link};
+use super::window::ENTER;
+use super::{Driver, Person, Window, admin_link};
 
 /// axe-core's script, or `None`, with the reason printed, where it is not installed and not demanded.
 fn axe() -> Option<String> {
@@ -70,7 +70,7 @@ fn the_chat_and_the_lobby_keep_nobody_out() {
     viola.sends("mine");
     viola.sees("mine");
     window.wait_for_text("#online", "Feste");
-    window.wait("the answer", || (window.elements(".state") == 0).then_some(()));
+    window.wait_for_elements(".state", 0);
     expect_accessible(window);
     viola.opens_menu_of(".mine");
     expect_accessible(window);
@@ -80,7 +80,7 @@ fn the_chat_and_the_lobby_keep_nobody_out() {
     window.resize(390, 844);
     for drawer in ["people", "menu"] {
         window.click(&format!("[popovertarget={drawer}]"));
-        window.wait(drawer, || window.is_shown(&format!("#{drawer}")).then_some(()));
+        window.wait_shown(&format!("#{drawer}"));
         expect_accessible(window);
         window.run("document.getElementById(arguments[0]).hidePopover()", &[drawer]);
     }
@@ -101,7 +101,7 @@ fn the_chat_and_the_lobby_keep_nobody_out() {
 
     server.kill();
     viola.sends("lost");
-    window.wait("the connection line", || window.is_shown("#connection").then_some(()));
+    window.wait_shown("#connection");
     window.run("document.querySelectorAll('[role=log] > :not(.mine)').forEach((item) => item.remove())", &[]);
     expect_accessible(window);
 }

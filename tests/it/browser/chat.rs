@@ -2,8 +2,8 @@
 
 use crate::support::TestServer;
 
-use super::driver::{ENTER, RELEASE, SHIFT};
 use super::person::LOG;
+use super::window::{ENTER, RELEASE, SHIFT};
 use super::{Driver, Person};
 
 #[test]

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::support::TestServer;
 
-use super::driver::ENTER;
 use super::person::NAME;
+use super::window::ENTER;
 use super::{Driver, Person};
 
 const LINE: &str = "#connection";
@@ -21,7 +21,7 @@ fn the_page_is_quiet_for_three_seconds_and_then_says_that_it_reconnects() {
     assert!(!window.is_shown(LINE));
     let gone = Instant::now();
     server.kill();
-    window.wait("the line", || window.is_shown(LINE).then_some(()));
+    window.wait_shown(LINE);
     let quiet = gone.elapsed();
     assert!(quiet >= Duration::from_secs(3), "it spoke after {quiet:?}");
     assert!(quiet < Duration::from_secs(6), "it spoke only after {quiet:?}");
@@ -29,7 +29,7 @@ fn the_page_is_quiet_for_three_seconds_and_then_says_that_it_reconnects() {
     window.wait_for_text("#countdown", "Next try in");
     server.start();
     window.click("#try");
-    window.wait("the line to go", || (!window.is_shown(LINE)).then_some(()));
+    window.wait_hidden(LINE);
     assert_eq!(window.text("#countdown"), "");
     server.sign_in("Orsino").send("here we are");
     viola.sees_once("here we are");
@@ -52,6 +52,24 @@ fn a_short_absence_is_not_worth_a_word() {
 }
 
 #[test]
+fn the_back_button_leads_into_a_conversation_that_goes_on() {
+    let Some(driver) = Driver::start() else { return };
+    let server = TestServer::start_new();
+    let mut orsino = server.sign_in("Orsino");
+    let viola = Person::sign_in(&driver, &server, "Viola");
+    orsino.send("before");
+    viola.sees("before");
+    viola.window.open(&server.url("/streaming/?interval_ms=0"));
+    orsino.send("meanwhile");
+    viola.window.run("history.back()", &[]);
+    viola.window.wait_for_path("/");
+    viola.sees_once("meanwhile");
+    orsino.send("after");
+    viola.sees_once("after");
+    viola.sees_once("before");
+}
+
+#[test]
 fn a_lost_session_leads_to_the_lobby_and_the_draft_is_kept() {
     let Some(driver) = Driver::start() else { return };
     let mut server = TestServer::start_new();
@@ -62,7 +80,7 @@ fn a_lost_session_leads_to_the_lobby_and_the_draft_is_kept() {
     server.sqlite().execute("DELETE FROM session", []).unwrap();
     server.start();
     window.wait_for_path("/lobby/");
-    window.wait("the notice", || window.is_shown("#kept").then_some(()));
+    window.wait_shown("#kept");
     window.fill(NAME, &format!("Viola{ENTER}"));
     window.wait_for_path("/");
     window.wait("the draft", || (viola.draft() == "what I was about to s").then_some(()));
@@ -80,7 +98,7 @@ fn one_who_leaves_is_gone_at_once_and_leaves_no_draft() {
     viola.types("never mind");
     viola.leaves();
     assert!(!viola.window.is_shown("#kept"));
-    feste.window.wait("her to be gone", || (feste.window.count("#online", "Viola") == 0).then_some(()));
+    feste.window.wait_without_text("#online", "Viola");
     viola.window.open(&server.url("/"));
     assert_eq!(viola.window.location(), "/lobby/");
     viola.window.fill(NAME, &format!("Viola{ENTER}"));

@@ -4,13 +4,13 @@ use serde_json::json;
 
 use crate::support::{Launch, TestServer};
 
-use super::driver::{ENTER, Window};
 use super::person::{LOG, NAME};
-use super::{Driver, Person, admin_link};
+use super::window::ENTER;
+use super::{Driver, Person, Window, admin_link};
 
 /// Notes every breach of the page's policy and every error in its scripts.
 const WATCH: &str = "window.wrongs = [];
-    addEventListener('securitypolicyviolation', (event) => wrongs.push(`policy: ${event.blockedURI} ${event.violatedDirective}`));
+    addEventListener('securitypolicyviolation', (event) => wrongs.push(`policy: ${event.blockedURI}`));
     addEventListener('error', (event) => wrongs.push(`error: ${event.message}`), true);
     addEventListener('unhandledrejection', (event) => wrongs.push(`rejection: ${event.reason}`));
     window.alert = () => window.owned = true;";
@@ -91,10 +91,12 @@ fn hostile_text_is_text_in_every_page_and_nothing_leaves_the_origin() {
 /// None of what was written has become an element.
 #[track_caller]
 fn expect_only_text(window: &Window, css: &str) {
-    let script = "const inside = [...document.querySelectorAll(`${arguments[0]} :is(script, img, style, iframe, b, svg)`)];
-        const handlers = [...document.querySelectorAll('*')].filter((e) => [...e.attributes].some(({name}) => name.startsWith('on')));
-        const links = [...document.querySelectorAll(`${arguments[0]} a`)].filter((a) => !/^https?:$/.test(a.protocol));
-        return [...inside, ...handlers, ...links].map((e) => e.outerHTML)";
+    let script = "const [css] = arguments;
+        const all = (selector) => [...document.querySelectorAll(selector)];
+        const inside = all(`${css} :is(script, img, style, iframe, b, svg)`);
+        const listening = all('*').filter((e) => [...e.attributes].some(({name}) => name.startsWith('on')));
+        const links = all(`${css} a`).filter(({protocol}) => !/^https?:$/.test(protocol));
+        return [...inside, ...listening, ...links].map((e) => e.outerHTML)";
     assert_eq!(window.run(script, &[css]), json!([]), "{css}");
 }
 

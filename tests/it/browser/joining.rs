@@ -2,8 +2,8 @@
 
 use crate::support::TestServer;
 
-use super::driver::ENTER;
 use super::person::NAME;
+use super::window::ENTER;
 use super::{Driver, Person};
 
 const ERROR: &str = "#error";

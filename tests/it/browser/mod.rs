@@ -1,7 +1,8 @@
 //! The page in a real browser. Without one these tests say so and pass, unless `PARLOR_BROWSER_TESTS=required`.
 
-// WebDriver over plain HTTP.
+// WebDriver over plain HTTP, and a browser as it shows it.
 mod driver;
+mod window;
 // People who talk through the page.
 mod person;
 
@@ -38,6 +39,7 @@ use crate::support::{TestServer, until};
 
 use driver::Driver;
 use person::Person;
+use window::Window;
 
 /// Puts so many messages of one author into the conversation: line 1, line 2, …
 fn fill(server: &TestServer, count: u32) {

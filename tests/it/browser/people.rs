@@ -40,7 +40,7 @@ fn those_who_are_here_are_listed_and_a_click_calls_one_by_name() {
     assert_eq!(marked, serde_json::json!(["VIOLA? is that you"]));
 
     feste.post("/leave/", &[]);
-    window.wait("him to be gone", || (window.count(ONLINE, "Feste") == 0).then_some(()));
+    window.wait_without_text(ONLINE, "Feste");
     window.wait_for_text("#people h2 .count", "1");
 }
 
@@ -103,7 +103,7 @@ fn what_comes_while_nobody_looks_is_counted_in_the_title_and_marked_by_a_line() 
     viola.sees("five");
     assert_eq!(window.elements(&format!("{LOG} .unread")), 1);
     viola.sends("six");
-    window.wait("the line to go", || (window.elements(&format!("{LOG} .unread")) == 0).then_some(()));
+    window.wait_for_elements(&format!("{LOG} .unread"), 0);
     title("Parlor");
     assert_eq!(window.run("return document.querySelector(arguments[0]).value", &[BOX]), "");
 }

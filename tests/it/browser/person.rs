@@ -2,7 +2,8 @@
 
 use crate::support::TestServer;
 
-use super::driver::{Driver, ENTER, Window};
+use super::window::ENTER;
+use super::{Driver, Window};
 
 pub const LOG: &str = "[role=log]";
 pub const BOX: &str = "textarea[name=content]";

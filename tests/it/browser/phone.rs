@@ -2,9 +2,9 @@
 
 use crate::support::TestServer;
 
-use super::driver::{ENTER, Window};
 use super::person::{BOX, NAME};
-use super::{Driver, Person, admin_link};
+use super::window::ENTER;
+use super::{Driver, Person, Window, admin_link};
 
 /// What a finger can hit, in CSS pixels.
 const FINGER: f64 = 44.0;
@@ -30,7 +30,7 @@ fn on_a_phone_enter_breaks_the_line_and_only_the_button_sends() {
     window.click("[popovertarget=people]");
     window.wait_for_text("#people", "Orsino");
     window.click("#online button[title=Orsino]");
-    window.wait("the drawer to close", || (!window.is_shown("#people")).then_some(()));
+    window.wait_hidden("#people");
     assert_eq!(viola.draft(), "@Orsino ");
 }
 
@@ -47,7 +47,7 @@ fn on_a_phone_what_one_presses_is_large_enough_for_a_finger() {
     viola.types("hello");
     window.click("#compose button");
     viola.sees("hello");
-    window.wait("its menu", || (window.elements("#log summary") == 1).then_some(()));
+    window.wait_for_elements("#log summary", 1);
     expect_large(window, "header.bar :is(a, button, input), #compose :is(button, textarea), .mine summary");
     window.click("[popovertarget=people]");
     expect_large(window, "#people button");

@@ -2,8 +2,8 @@
 
 use crate::support::TestServer;
 
-use super::driver::ENTER;
 use super::person::{BOX, LOG};
+use super::window::ENTER;
 use super::{Driver, Person, fill};
 
 #[test]
@@ -33,7 +33,7 @@ fn without_scripts_one_joins_reads_writes_and_leaves() {
     window.wait_for_text("#m1 .edited", "edited");
     viola.opens_menu_of("#m1");
     window.click("#m1 .delete");
-    window.wait("it to be gone", || (window.count(LOG, "what country") == 0).then_some(()));
+    window.wait_without_text(LOG, "what country");
 
     window.click("[popovertarget=menu]");
     window.click("#menu a[href='?lang=zh']");

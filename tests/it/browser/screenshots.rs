@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{Launch, TempDir};
 
-use super::driver::Window;
-use super::{Driver, Person};
+use super::{Driver, Person, Window};
 
 /// Width and height in the page's own pixels, and whether it is a telephone.
 const DESK: (u32, u32, bool) = (1280, 800, false);

@@ -2,8 +2,7 @@
 
 use crate::support::TestServer;
 
-use super::driver::Window;
-use super::{Driver, Person, fill};
+use super::{Driver, Person, Window, fill};
 
 const JUMP: &str = "#jump";
 
@@ -70,7 +69,7 @@ fn the_end_is_followed_and_one_who_reads_further_up_is_left_alone() {
     expect_still(window, &held);
     window.click(JUMP);
     window.wait("the end", || is_at_the_end(window).then_some(()));
-    window.wait("the button to go", || (!window.is_shown(JUMP)).then_some(()));
+    window.wait_hidden(JUMP);
 
     scroll_to(window, 900);
     viola.sends("my own");

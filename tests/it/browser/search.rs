@@ -2,8 +2,8 @@
 
 use crate::support::TestServer;
 
-use super::driver::ENTER;
 use super::person::LOG;
+use super::window::ENTER;
 use super::{Driver, Person, fill};
 
 const FIELD: &str = "#search";
@@ -29,7 +29,7 @@ fn one_chinese_character_is_found_and_a_click_goes_there_in_the_history() {
     assert!(!window.is_shown("#results"));
     assert_eq!(window.run("return location.hash", &[]), format!("#m{id}"));
     // From there on to the newest.
-    window.wait("a way back", || window.is_shown("#jump").then_some(()));
+    window.wait_shown("#jump");
     window.click("#jump");
     viola.sees("line 400");
 }
@@ -56,7 +56,7 @@ fn results_come_in_pages_and_what_is_not_there_is_said_to_be_not_there() {
     window.fill(FIELD, &format!("zounds{ENTER}"));
     window.wait_for_text("#results", "Nothing found.");
     window.click("#close");
-    window.wait("the conversation", || (!window.is_shown("#results")).then_some(()));
+    window.wait_hidden("#results");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Writing: what the keys do, what is on its way while the server is gone, and what can still be changed.
 
-use crate::support::TestServer;
+use crate::support::{Launch, TestServer};
 
-use super::driver::{CONTROL, ENTER, ESCAPE, RELEASE, UP};
 use super::person::{BOX, LOG};
+use super::window::{CONTROL, ENTER, ESCAPE, RELEASE, UP};
 use super::{Driver, Person};
 
 const STATE: &str = ".state";
@@ -41,7 +41,7 @@ fn what_is_sent_while_the_server_is_down_waits_and_arrives_once() {
     let viola = Person::sign_in(&driver, &server, "Viola");
     viola.sends("before");
     viola.sees_once("before");
-    viola.window.wait("the answer", || (viola.window.elements(STATE) == 0).then_some(()));
+    viola.window.wait_for_elements(STATE, 0);
     server.kill();
     viola.sends("first");
     viola.sends("second");
@@ -49,17 +49,35 @@ fn what_is_sent_while_the_server_is_down_waits_and_arrives_once() {
         viola.sees_once(text);
     }
     viola.window.wait_for_text(STATE, "sending");
-    // A tab that is loaded again in the meantime has lost neither.
     let by_hand =
         "INSERT INTO message (author_id, content) SELECT id, 'by hand' FROM author WHERE name = 'Viola'";
     server.sqlite().execute(by_hand, []).unwrap();
     server.start();
-    viola.window.wait("both to be stored", || (viola.window.elements(STATE) == 0).then_some(()));
+    viola.window.wait_for_elements(STATE, 0);
     for text in ["before", "by hand", "first", "second"] {
         viola.sees_once(text);
     }
     assert_eq!(contents(&server), ["before", "by hand", "first", "second"]);
     assert_eq!(viola.draft(), "");
+}
+
+#[test]
+fn a_message_whose_answer_was_lost_is_there_once() {
+    let Some(driver) = Driver::start() else { return };
+    let server = TestServer::start_new();
+    let viola = Person::sign_in(&driver, &server, "Viola");
+    let lose_one = "const real = window.fetch;
+        window.fetch = async (...request) => {
+            window.fetch = real;
+            await real(...request);
+            throw new TypeError('lost');
+        }";
+    viola.window.run(lose_one, &[]);
+    viola.sends("once");
+    viola.window.wait("it to be stored", || (contents(&server) == ["once"]).then_some(()));
+    viola.window.wait_for_elements(STATE, 0);
+    viola.sees_once("once");
+    assert_eq!(contents(&server), ["once"]);
 }
 
 #[test]
@@ -91,10 +109,27 @@ fn what_the_server_refuses_says_so_and_can_be_tried_again() {
     viola.sees_once("will you not?");
     server.sqlite().execute("DROP TRIGGER refuse", []).unwrap();
     viola.window.click(".failed .state button");
-    viola.window.wait("it to be stored", || (viola.window.elements(STATE) == 0).then_some(()));
+    viola.window.wait_for_elements(STATE, 0);
     viola.sees_once("will you not?");
     assert_eq!(viola.window.elements(".failed"), 0);
     assert_eq!(contents(&server), ["will you not?"]);
+}
+
+#[test]
+fn one_who_writes_too_fast_waits_and_loses_nothing() {
+    let Some(driver) = Driver::start() else { return };
+    let server = Launch::new().setting("PARLOR_RATE", "2").start();
+    let viola = Person::sign_in(&driver, &server, "Viola");
+    let written: Vec<_> = (1..=13).map(|n| format!("number {n}")).collect();
+    for text in &written {
+        viola.sends(text);
+    }
+    viola.window.wait("all to be stored", || (contents(&server).len() == written.len()).then_some(()));
+    assert_eq!(contents(&server), written);
+    viola.window.wait_for_elements(STATE, 0);
+    let shown = "return [...document.querySelectorAll('[role=log] .content')].map((e) => e.textContent)";
+    assert_eq!(viola.window.run(shown, &[]), serde_json::json!(written));
+    assert!(server.said().contains("status=429"), "the server did slow her down");
 }
 
 #[test]
@@ -106,7 +141,7 @@ fn up_in_an_empty_box_edits_the_last_message_and_escape_leaves_it() {
     viola.sees_once("what country");
     server.sign_in("Orsino").send("not hers");
     viola.sees("not hers");
-    viola.window.wait("the answer", || (viola.window.elements(STATE) == 0).then_some(()));
+    viola.window.wait_for_elements(STATE, 0);
     viola.types(&UP.to_string());
     assert_eq!(viola.draft(), "what country");
     assert!(viola.window.is_shown("#editing"));
@@ -135,7 +170,7 @@ fn an_edit_and_a_deletion_reach_the_other_page_and_only_ones_own_can_be_changed(
     feste.sees("two");
     let controls = format!("{LOG} .more");
     assert_eq!(feste.window.elements(&controls), 0, "another's message has no controls");
-    viola.window.wait("hers have", || (viola.window.elements(&controls) == 2).then_some(()));
+    viola.window.wait_for_elements(&controls, 2);
 
     viola.opens_menu_of("#m1");
     viola.window.click("#m1 .edit");
