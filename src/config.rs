@@ -41,8 +41,8 @@ pub enum ExportFormat {
     Csv,
 }
 
-/// How the server is to run; every flag has its field.
-#[derive(Clone, Debug)]
+/// How the server is to run; every flag has its field. `Config::new` knows the defaults.
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Given by name; else `lan` decides.
     pub bind: Option<IpAddr>,
@@ -76,35 +76,19 @@ pub struct Config {
     pub test_panic: bool,
 }
 
-impl Default for Config {
-    fn default() -> Config {
+impl Config {
+    fn new() -> Config {
         Config {
-            bind: None,
-            lan: false,
             port: 8000,
-            qr: false,
             db: PathBuf::from("chat.db"),
             title: "Parlor".to_owned(),
-            passphrase: None,
-            hosts: Vec::new(),
-            trusted_proxy: false,
-            max_streams: None,
-            admin_token_file: None,
             rate: 2,
             poll: Duration::from_millis(250),
             heartbeat: Duration::from_secs(15),
-            keep: None,
-            export_format: ExportFormat::default(),
-            log_format: log::Format::Text,
-            log_level: log::Level::Info,
-            runtime_directories: Vec::new(),
-            inherits_listener: false,
-            test_panic: false,
+            ..Config::default()
         }
     }
-}
 
-impl Config {
     /// Where to listen.
     pub fn address(&self) -> SocketAddr {
         let default = if self.lan { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
@@ -154,7 +138,7 @@ pub fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Command, String> {
-    let mut config = Config::default();
+    let mut config = Config::new();
     read_environment(&mut config, environment)?;
     let mut words = Vec::new();
     let mut parser = lexopt::Parser::from_args(arguments);
@@ -302,7 +286,7 @@ impl Given<'_> {
     }
 
     fn number<T: FromStr + PartialOrd>(&self, expected: &str, least: T, most: T) -> Result<T, String> {
-        self.read(expected, |text| number(text, least, most))
+        self.read(expected, |text| text.parse().ok().filter(|number| (least..=most).contains(number)))
     }
 
     fn one_of<T: Copy>(&self, expected: &str, choices: &[(&str, T)]) -> Result<T, String> {
@@ -319,10 +303,6 @@ const LOG_LEVELS: &[(&str, log::Level)] = &[
     ("error", log::Level::Error),
 ];
 
-fn number<T: FromStr + PartialOrd>(text: &str, least: T, most: T) -> Option<T> {
-    text.parse().ok().filter(|number| (least..=most).contains(number))
-}
-
 fn address(text: &str) -> Option<IpAddr> {
     if text == "localhost" { Some(Ipv4Addr::LOCALHOST.into()) } else { text.parse().ok() }
 }
@@ -332,7 +312,8 @@ fn span(text: &str) -> Option<Duration> {
     let (unit, seconds) = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400), ("w", 604_800)]
         .into_iter()
         .find(|(unit, _)| text.ends_with(unit))?;
-    number::<u32>(text.strip_suffix(unit)?, 1, 1_000_000).map(|count| Duration::from_secs(seconds) * count)
+    let count = text.strip_suffix(unit)?.parse().ok().filter(|count| (1..=1_000_000).contains(count))?;
+    Some(Duration::from_secs(seconds) * count)
 }
 
 fn switch(text: &str) -> Option<bool> {
