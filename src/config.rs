@@ -41,8 +41,8 @@ pub enum ExportFormat {
     Csv,
 }
 
-/// How the server is to run; every flag has its field.
-#[derive(Clone, Debug)]
+/// How the server is to run; every flag has its field. `Config::new` knows the defaults.
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Given by name; else `lan` decides.
     pub bind: Option<IpAddr>,
@@ -76,43 +76,23 @@ pub struct Config {
     pub test_panic: bool,
 }
 
-impl Default for Config {
-    fn default() -> Config {
+impl Config {
+    fn new() -> Config {
         Config {
-            bind: None,
-            lan: false,
             port: 8000,
-            qr: false,
             db: PathBuf::from("chat.db"),
             title: "Parlor".to_owned(),
-            passphrase: None,
-            hosts: Vec::new(),
-            trusted_proxy: false,
-            max_streams: None,
-            admin_token_file: None,
             rate: 2,
             poll: Duration::from_millis(250),
             heartbeat: Duration::from_secs(15),
-            keep: None,
-            export_format: ExportFormat::default(),
-            log_format: log::Format::Text,
-            log_level: log::Level::Info,
-            runtime_directories: Vec::new(),
-            inherits_listener: false,
-            test_panic: false,
+            ..Config::default()
         }
     }
-}
 
-impl Config {
     /// Where to listen.
     pub fn address(&self) -> SocketAddr {
-        let ip = self.bind.unwrap_or(if self.lan {
-            Ipv4Addr::UNSPECIFIED.into()
-        } else {
-            Ipv4Addr::LOCALHOST.into()
-        });
-        SocketAddr::new(ip, self.port)
+        let default = if self.lan { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+        SocketAddr::new(self.bind.unwrap_or(default.into()), self.port)
     }
 }
 
@@ -158,14 +138,16 @@ pub fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Command, String> {
-    let mut config = Config::default();
+    let mut config = Config::new();
     read_environment(&mut config, environment)?;
     let mut words = Vec::new();
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         let name = match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Say(help())),
-            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Say(version())),
+            Arg::Short('V') | Arg::Long("version") => {
+                return Ok(Command::Say(concat!("parlor ", env!("CARGO_PKG_VERSION"), "\n").to_owned()));
+            }
             Arg::Value(word) => {
                 words.push(word);
                 continue;
@@ -174,12 +156,11 @@ pub fn parse(
             Arg::Long(long) => FLAGS.iter().find(|flag| flag.name == long),
         };
         let Some(flag) = name else { return Err(argument.unexpected().to_string()) };
-        let value = if flag.value.is_empty() {
-            "true".into()
-        } else {
-            parser.value().map_err(|error| error.to_string())?
+        let value = match flag.value {
+            "" => "true".into(),
+            _ => parser.value().map_err(|error| error.to_string())?,
         };
-        set(&mut config, flag, &format!("--{}", flag.name), value)?;
+        Given { name: &format!("--{}", flag.name), value }.set(&mut config, flag)?;
     }
     command(config, words)
 }
@@ -221,7 +202,7 @@ fn read_environment(
     for flag in FLAGS {
         let variable = format!("PARLOR_{}", flag.name.replace('-', "_").to_uppercase());
         if let Some(value) = environment(&variable) {
-            set(config, flag, &variable, value)?;
+            Given { name: &variable, value }.set(config, flag)?;
         }
     }
     config.test_panic = environment("PARLOR_TEST_PANIC").is_some();
@@ -255,85 +236,84 @@ fn command(mut config: Config, words: Vec<OsString>) -> Result<Command, String> 
     }
 }
 
-/// Takes one value, whoever gave it; `given_as` is the name to complain under.
-fn set(config: &mut Config, flag: &Flag, given_as: &str, value: OsString) -> Result<(), String> {
-    if flag.name == "db" {
-        config.db = value.into();
-        return Ok(());
-    }
-    if flag.name == "admin-token-file" {
-        config.admin_token_file = Some(value.into());
-        return Ok(());
-    }
-    let text = value.into_string().map_err(|_| format!("{given_as}: not UTF-8"))?;
-    let bad = |expected: &str| format!("{given_as}: {text:?} is not {expected}");
-    match flag.name {
-        "bind" if text == "localhost" => config.bind = Some(Ipv4Addr::LOCALHOST.into()),
-        "bind" => config.bind = Some(text.parse().map_err(|_| bad("an IP address"))?),
-        "lan" => config.lan = switch(&text).ok_or_else(|| bad("true or false"))?,
-        "qr" => config.qr = switch(&text).ok_or_else(|| bad("true or false"))?,
-        "port" => config.port = text.parse().map_err(|_| bad("a port (0 to 65535)"))?,
-        "title" => config.title = text,
-        "passphrase" => config.passphrase = Some(text).filter(|text| !text.is_empty()),
-        "host" => config.hosts.extend(text.split(',').map(|name| name.trim().to_lowercase())),
-        "trusted-proxy" => config.trusted_proxy = switch(&text).ok_or_else(|| bad("true or false"))?,
-        "max-streams" => {
-            config.max_streams = Some(number(&text, 0, 1_000_000).ok_or_else(|| bad("a number"))?)
-        }
-        "rate" => config.rate = number(&text, 0, 1_000_000).ok_or_else(|| bad("a number"))?,
-        "poll-ms" => {
-            let ms = number(&text, 1, 60_000).ok_or_else(|| bad("a number of milliseconds (1 to 60000)"))?;
-            config.poll = Duration::from_millis(ms);
-        }
-        "heartbeat-s" => {
-            let seconds = number(&text, 1, 3_600).ok_or_else(|| bad("a number of seconds (1 to 3600)"))?;
-            config.heartbeat = Duration::from_secs(seconds);
-        }
-        "keep" => config.keep = Some(span(&text).ok_or_else(|| bad("a time such as 30m, 12h, 90d or 8w"))?),
-        "format" => {
-            config.export_format = match text.as_str() {
-                "jsonl" => ExportFormat::Jsonl,
-                "csv" => ExportFormat::Csv,
-                _ => return Err(bad("jsonl or csv")),
-            }
-        }
-        "log-format" => {
-            config.log_format = match text.as_str() {
-                "text" => log::Format::Text,
-                "json" => log::Format::Json,
-                _ => return Err(bad("text or json")),
-            }
-        }
-        "log-level" => {
-            config.log_level = match text.as_str() {
-                "debug" => log::Level::Debug,
-                "info" => log::Level::Info,
-                "warn" => log::Level::Warn,
-                "error" => log::Level::Error,
-                _ => return Err(bad("debug, info, warn or error")),
-            }
-        }
-        name => unreachable!("--{name} is in the table and not taken here"),
-    }
-    Ok(())
+/// One value, whoever gave it: on the command line or in the environment.
+struct Given<'a> {
+    /// The name to complain under.
+    name: &'a str,
+    value: OsString,
 }
 
-fn number<T: FromStr + PartialOrd>(text: &str, least: T, most: T) -> Option<T> {
-    text.parse().ok().filter(|number| (least..=most).contains(number))
+impl Given<'_> {
+    /// Puts it where it belongs.
+    fn set(self, config: &mut Config, flag: &Flag) -> Result<(), String> {
+        match flag.name {
+            "db" => config.db = self.value.into(),
+            "admin-token-file" => config.admin_token_file = Some(self.value.into()),
+            "bind" => config.bind = Some(self.read("an IP address", address)?),
+            "lan" => config.lan = self.read("true or false", switch)?,
+            "port" => config.port = self.number("a port (0 to 65535)", 0, u16::MAX)?,
+            "qr" => config.qr = self.read("true or false", switch)?,
+            "title" => config.title = self.text()?.to_owned(),
+            "passphrase" => config.passphrase = Some(self.text()?.to_owned()).filter(|text| !text.is_empty()),
+            "host" => config.hosts.extend(self.text()?.split(',').map(|name| name.trim().to_lowercase())),
+            "trusted-proxy" => config.trusted_proxy = self.read("true or false", switch)?,
+            "max-streams" => config.max_streams = Some(self.number("a number", 0, 1_000_000)?),
+            "rate" => config.rate = self.number("a number", 0, 1_000_000)?,
+            "poll-ms" => {
+                let ms = self.number("a number of milliseconds (1 to 60000)", 1, 60_000)?;
+                config.poll = Duration::from_millis(ms);
+            }
+            "heartbeat-s" => {
+                let seconds = self.number("a number of seconds (1 to 3600)", 1, 3_600)?;
+                config.heartbeat = Duration::from_secs(seconds);
+            }
+            "keep" => config.keep = Some(self.read("a time such as 30m, 12h, 90d or 8w", span)?),
+            "format" => config.export_format = self.one_of("jsonl or csv", EXPORT_FORMATS)?,
+            "log-format" => config.log_format = self.one_of("text or json", LOG_FORMATS)?,
+            "log-level" => config.log_level = self.one_of("debug, info, warn or error", LOG_LEVELS)?,
+            name => unreachable!("--{name} is in the table and not taken here"),
+        }
+        Ok(())
+    }
+
+    fn text(&self) -> Result<&str, String> {
+        self.value.to_str().ok_or_else(|| format!("{}: not UTF-8", self.name))
+    }
+
+    fn read<T>(&self, expected: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T, String> {
+        let text = self.text()?;
+        read(text).ok_or_else(|| format!("{}: {text:?} is not {expected}", self.name))
+    }
+
+    fn number<T: FromStr + PartialOrd>(&self, expected: &str, least: T, most: T) -> Result<T, String> {
+        self.read(expected, |text| text.parse().ok().filter(|number| (least..=most).contains(number)))
+    }
+
+    fn one_of<T: Copy>(&self, expected: &str, choices: &[(&str, T)]) -> Result<T, String> {
+        self.read(expected, |text| choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice))
+    }
+}
+
+const EXPORT_FORMATS: &[(&str, ExportFormat)] = &[("jsonl", ExportFormat::Jsonl), ("csv", ExportFormat::Csv)];
+const LOG_FORMATS: &[(&str, log::Format)] = &[("text", log::Format::Text), ("json", log::Format::Json)];
+const LOG_LEVELS: &[(&str, log::Level)] = &[
+    ("debug", log::Level::Debug),
+    ("info", log::Level::Info),
+    ("warn", log::Level::Warn),
+    ("error", log::Level::Error),
+];
+
+fn address(text: &str) -> Option<IpAddr> {
+    if text == "localhost" { Some(Ipv4Addr::LOCALHOST.into()) } else { text.parse().ok() }
 }
 
 /// A span of time as a person writes it: a number above 0 and its unit.
 fn span(text: &str) -> Option<Duration> {
-    let unit = text.chars().last()?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 60 * 60,
-        'd' => 24 * 60 * 60,
-        'w' => 7 * 24 * 60 * 60,
-        _ => return None,
-    };
-    number::<u32>(text.strip_suffix(unit)?, 1, 1_000_000).map(|count| Duration::from_secs(seconds) * count)
+    let (unit, seconds) = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400), ("w", 604_800)]
+        .into_iter()
+        .find(|(unit, _)| text.ends_with(unit))?;
+    let count = text.strip_suffix(unit)?.parse().ok().filter(|count| (1..=1_000_000).contains(count))?;
+    Some(Duration::from_secs(seconds) * count)
 }
 
 fn switch(text: &str) -> Option<bool> {
@@ -342,10 +322,6 @@ fn switch(text: &str) -> Option<bool> {
         "false" | "0" | "no" | "off" | "" => Some(false),
         _ => None,
     }
-}
-
-fn version() -> String {
-    format!("parlor {}\n", env!("CARGO_PKG_VERSION"))
 }
 
 fn help() -> String {
@@ -395,13 +371,6 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_beats_its_variable_and_that_the_default() {
-        assert_eq!(config(&[], &[]).port, 8000);
-        assert_eq!(config(&[], &[("PARLOR_PORT", "9")]).port, 9);
-        assert_eq!(config(&["-p", "10"], &[("PARLOR_PORT", "9")]).port, 10);
-    }
-
-    #[test]
     fn every_flag_of_the_table_is_taken() {
         for flag in FLAGS {
             let value = match flag.name {
@@ -414,7 +383,7 @@ mod tests {
                 _ if flag.value.is_empty() => "true",
                 _ => "words",
             };
-            set(&mut Config::default(), flag, flag.name, value.into()).unwrap();
+            Given { name: flag.name, value: value.into() }.set(&mut Config::default(), flag).unwrap();
         }
     }
 
@@ -441,20 +410,9 @@ mod tests {
     }
 
     #[test]
-    fn host_may_be_repeated() {
+    fn values_mean_what_a_person_would_think() {
         assert_eq!(config(&["--host", "A.example", "--host", "b,c"], &[]).hosts, ["a.example", "b", "c"]);
-    }
-
-    #[test]
-    fn the_network_is_let_in_only_when_asked_for() {
-        let address = |arguments: &[&str]| config(arguments, &[]).address().to_string();
-        assert_eq!(address(&[]), "127.0.0.1:8000");
-        assert_eq!(address(&["--lan"]), "0.0.0.0:8000");
-        assert_eq!(address(&["--lan", "--bind", "::1", "-p", "9"]), "[::1]:9");
-    }
-
-    #[test]
-    fn spans_have_units() {
+        assert_eq!(config(&["--lan", "--bind", "::1", "-p", "9"], &[]).address().to_string(), "[::1]:9");
         for (text, seconds) in
             [("1s", 1), ("30m", 1_800), ("12h", 43_200), ("90d", 7_776_000), ("2w", 1_209_600)]
         {
@@ -467,12 +425,5 @@ mod tests {
         let config = config(&["--db", "data/chat.db"], &[("XDG_RUNTIME_DIR", "/run/user/7")]);
         let [first, .., last] = config.runtime_directories.as_slice() else { panic!("there are some") };
         assert_eq!((first.to_str(), last.to_str()), (Some("/run/user/7"), Some("data")));
-    }
-
-    #[test]
-    fn the_help_names_every_flag() {
-        for flag in FLAGS {
-            assert!(help().contains(&format!("--{}", flag.name)));
-        }
     }
 }

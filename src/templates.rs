@@ -20,12 +20,8 @@ enum Piece {
     Value(&'static str),
     RawValue(&'static str),
     Text(&'static str),
-    /// Shown when the value's presence is as wanted.
-    Section {
-        name: &'static str,
-        wanted: bool,
-        pieces: Vec<Piece>,
-    },
+    /// The pieces are shown when the value is there, or when it is not.
+    Section(&'static str, bool, Vec<Piece>),
 }
 
 /// What a template is filled in with.
@@ -43,16 +39,13 @@ impl<'a> Values<'a> {
         self
     }
 
-    /// The same values and `more` of them, which count where both have one.
-    pub fn with(mut self, more: Values<'a>) -> Self {
-        self.0.extend(more.0);
-        self
-    }
-
     fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(its_name, _)| *its_name == name).map(|(_, value)| &**value)
     }
 }
+
+/// Finds the visitor's text for a key.
+pub type Texts<'a> = &'a dyn Fn(&str) -> &'static str;
 
 impl Template {
     /// Reads an embedded template; `name` is its file, for messages.
@@ -64,28 +57,21 @@ impl Template {
         Template { name, pieces: parser.pieces(None) }
     }
 
-    /// The page; `text` finds the visitor's text for a key. A value that is missing renders as nothing; where
-    /// assertions are on (in tests) it panics.
-    pub fn render(&self, values: &Values<'_>, text: impl Fn(&str) -> &'static str) -> String {
+    /// The page. A value that is missing renders as nothing; where assertions are on (in tests) it panics.
+    pub fn render(&self, values: &Values<'_>, text: Texts<'_>) -> String {
         let mut out = String::new();
-        self.append(&mut out, &self.pieces, values, &text);
+        self.append(&mut out, &self.pieces, values, text);
         out
     }
 
-    fn append(
-        &self,
-        out: &mut String,
-        pieces: &[Piece],
-        values: &Values<'_>,
-        text: &impl Fn(&str) -> &'static str,
-    ) {
+    fn append(&self, out: &mut String, pieces: &[Piece], values: &Values<'_>, text: Texts<'_>) {
         for piece in pieces {
             match piece {
                 Piece::Html(html) => out.push_str(html),
                 Piece::Value(name) => escape(out, self.value(values, name)),
                 Piece::RawValue(name) => out.push_str(self.value(values, name)),
                 Piece::Text(key) => escape(out, text(key)),
-                Piece::Section { name, wanted, pieces } => {
+                Piece::Section(name, wanted, pieces) => {
                     let is_there = values.get(name).is_some_and(|value| !value.is_empty());
                     if is_there == *wanted {
                         self.append(out, pieces, values, text);
@@ -140,7 +126,7 @@ impl Parser {
         }
         if let Some(section) = tag.strip_prefix(['?', '!']) {
             let name = self.word(section);
-            return Piece::Section { name, wanted: tag.starts_with('?'), pieces: self.pieces(Some(name)) };
+            return Piece::Section(name, tag.starts_with('?'), self.pieces(Some(name)));
         }
         match tag.trim_start().strip_prefix("t.") {
             Some(key) => Piece::Text(self.word(key)),
@@ -201,7 +187,7 @@ mod tests {
 
     fn rendered(source: &'static str, values: &Values<'_>) -> String {
         Template::parse("page.html", source)
-            .render(values, |key| if key == "hi" { "Hi & welcome" } else { "" })
+            .render(values, &|key| if key == "hi" { "Hi & welcome" } else { "" })
     }
 
     #[test]

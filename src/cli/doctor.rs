@@ -16,24 +16,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Pieces that are sent.
 const PIECES: usize = 5;
 
+const HOST_CURE: &str =
+    "nginx: proxy_set_header Host $http_host; and start Parlor with --host NAME, as browsers say it";
+
 /// What was found out, and how to mend it where it is bad.
-#[derive(Debug, PartialEq)]
-struct Finding {
-    what: String,
-    cure: Option<&'static str>,
+type Finding = (String, Option<&'static str>);
+
+fn good(what: impl Into<String>) -> Finding {
+    (what.into(), None)
 }
 
-impl Finding {
-    fn good(what: impl Into<String>) -> Finding {
-        Finding { what: what.into(), cure: None }
-    }
-
-    fn bad(what: impl Into<String>, cure: &'static str) -> Finding {
-        Finding { what: what.into(), cure: Some(cure) }
-    }
+fn bad(what: impl Into<String>, cure: &'static str) -> Finding {
+    (what.into(), Some(cure))
 }
-
-type Examination = fn(&Place) -> io::Result<Vec<Finding>>;
 
 /// Examines the server behind `url` and prints what it finds.
 ///
@@ -41,109 +36,101 @@ type Examination = fn(&Place) -> io::Result<Vec<Finding>>;
 /// The URL is not one to examine, or there is something to mend.
 pub fn examine(url: &str) -> Result<()> {
     let place = Place::parse(url)?;
-    let mut bad = 0;
-    for examine in [pieces, silence, forms] as [Examination; 3] {
-        let findings = examine(&place).map_err(|error| Error::internal(format!("{url}: {error}")))?;
-        for Finding { what, cure } in &findings {
-            bad += usize::from(cure.is_some());
-            let _ = match cure {
-                None => writeln!(io::stdout(), "good  {what}"),
-                Some(cure) => writeln!(io::stdout(), "bad   {what}\n      {cure}"),
-            };
+    for examination in [pieces, silence, forms] {
+        let findings = examination(&place).map_err(|error| Error::internal(format!("{url}: {error}")))?;
+        for (what, cure) in &findings {
+            super::say(&match cure {
+                None => format!("good  {what}\n"),
+                Some(cure) => format!("bad   {what}\n      {cure}\n"),
+            });
         }
-        if bad > 0 {
-            break; // what follows would only say the same in other words
+        if findings.iter().any(|(_, cure)| cure.is_some()) {
+            // What follows would only say the same in other words.
+            return Err(Error::internal(format!("{url}: something to mend")));
         }
     }
-    if bad > 0 { Err(Error::internal(format!("{url}: something to mend"))) } else { Ok(()) }
+    Ok(())
 }
 
 /// Do the pieces of a stream arrive as they are sent, and as they are?
 fn pieces(place: &Place) -> io::Result<Vec<Finding>> {
-    let answer = place.get_stream(PAUSE)?;
+    let answer = place.get_stream(PIECES, PAUSE)?;
+    let encoding = answer.header("Content-Encoding").filter(|coding| *coding != "identity");
     if let Some(finding) = no_stream(&answer) {
         return Ok(vec![finding]);
     }
-    let apart: Vec<String> = answer.gaps().map(|gap| format!("{:.2}", gap.as_secs_f64())).collect();
-    let apart = apart.join(" ");
-    let encoding = answer.header("Content-Encoding").filter(|coding| *coding != "identity");
-    let compressed = encoding.map(|coding| {
-        Finding::bad(
-            format!("streams are compressed ({coding}), which holds them back"),
-            "nginx: gzip off; for this location. Caddy: no encode for it. A CDN: no compression for text/event-stream",
-        )
-    });
-    let came = if answer.pieces.len() < PIECES && compressed.is_none() {
-        Finding::bad(
-            format!(
-                "only {} of {PIECES} pieces came, {apart} s apart; then the stream was cut",
-                answer.pieces.len()
-            ),
+    let gaps: Vec<Duration> = answer.came.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let apart: Vec<String> = gaps.iter().map(|gap| format!("{:.2}", gap.as_secs_f64())).collect();
+    let (apart, sent, count) = (apart.join(" "), PAUSE.as_secs_f64(), answer.came.len());
+    let came = if count < PIECES && encoding.is_none() {
+        bad(
+            format!("only {count} of {PIECES} pieces came, {apart} s apart; then the stream was cut"),
             "nginx: proxy_read_timeout 1h; and look into its error log",
         )
-    } else if answer.gaps().any(|gap| gap < PAUSE / 3) {
-        Finding::bad(
-            format!("pieces sent {:.2} s apart came {apart} s apart: something buffers", PAUSE.as_secs_f64()),
+    } else if gaps.iter().any(|gap| *gap < PAUSE / 3) {
+        bad(
+            format!("pieces sent {sent:.2} s apart came {apart} s apart: something buffers"),
             "nginx: proxy_buffering off; and no proxy_ignore_headers X-Accel-Buffering; with it",
         )
     } else {
-        Finding::good(format!("streams arrive as they are sent ({apart} s apart)"))
+        good(format!("streams arrive as they are sent ({apart} s apart)"))
     };
-    let whole = compressed.unwrap_or_else(|| Finding::good("streams are not compressed"));
+    let whole = match encoding {
+        Some(coding) => bad(
+            format!("streams are compressed ({coding}), which holds them back"),
+            "nginx: gzip off; for this location. Caddy: no encode for it. A CDN: no compression for text/event-stream",
+        ),
+        None => good("streams are not compressed"),
+    };
     Ok(vec![came, whole])
 }
 
 /// Why there is no stream to look at.
 fn no_stream(answer: &Answer) -> Option<Finding> {
     let location = answer.header("Location").unwrap_or_default();
-    match answer.status {
-        200 if answer.body.starts_with(b"0\n") || answer.header("Content-Encoding").is_some() => None,
-        200 => Some(Finding::bad("something answers that is not Parlor", "is the path right?")),
-        421 => Some(Finding::bad(
-            "the server does not know itself by the Host it is given",
-            "nginx: proxy_set_header Host $http_host; and start Parlor with --host NAME, as browsers say it",
-        )),
-        301..=308 if location.starts_with("https:") => Some(Finding::bad(
+    Some(match answer.status {
+        200 if answer.pieces().next() == Some(b"0\n") || answer.header("Content-Encoding").is_some() => {
+            return None;
+        }
+        200 => bad("something answers that is not Parlor", "is the path right?"),
+        421 => bad("the server does not know itself by the Host it is given", HOST_CURE),
+        301..=308 if location.starts_with("https:") => bad(
             "it wants https, which is not spoken here",
             "examine Parlor's own address, and the proxy with: curl -N https://NAME/streaming/ (a number each second)",
-        )),
-        502..=504 => Some(Finding::bad(
+        ),
+        502..=504 => bad(
             format!("a proxy answers, but finds no server behind it ({})", answer.status),
             "does Parlor run, and is proxy_pass its address? If it says 503 itself, it is full",
-        )),
-        status => Some(Finding::bad(format!("it answers {status}"), "is it Parlor's address?")),
-    }
+        ),
+        status => bad(format!("it answers {status}"), "is it Parlor's address?"),
+    })
 }
 
 /// Does a stream survive that nobody writes to for a while?
 fn silence(place: &Place) -> io::Result<Vec<Finding>> {
-    let answer = place.get(&format!("streaming/?interval_ms={}", LONG_PAUSE.as_millis()), 2, LONG_PAUSE)?;
-    Ok(vec![if answer.pieces.len() < 2 {
-        Finding::bad(
+    Ok(vec![match place.get_stream(2, LONG_PAUSE)?.came.len() {
+        0 | 1 => bad(
             "a stream is cut when it is silent for 5 s",
             "nginx: proxy_read_timeout 1h; a load balancer: an idle timeout well above 15 s, the heartbeat",
-        )
-    } else {
-        Finding::good("a stream may be silent for 5 s")
+        ),
+        _ => good("a stream may be silent for 5 s"),
     }])
 }
 
 /// Would a form sent by a browser be taken? `/leave/` does nothing to one who has no session.
 fn forms(place: &Place) -> io::Result<Vec<Finding>> {
-    let lobby = place.get("lobby/", 0, Duration::ZERO)?;
+    let lobby = place.ask("GET", "lobby/", "", 0, Duration::ZERO)?;
     let token = lobby.header("Set-Cookie").and_then(|cookie| cookie.strip_prefix("csrftoken="));
     let token = token.and_then(|cookie| cookie.split(';').next()).unwrap_or_default();
-    let form = format!(
-        "POST {}leave/ HTTP/1.1\r\nOrigin: http://{}\r\nCookie: csrftoken={token}\r\nX-CSRFToken: {token}\r\n\
-         Content-Length: 0\r\n",
-        place.path, place.host
+    let headers = format!(
+        "Origin: http://{}\r\nCookie: csrftoken={token}\r\nX-CSRFToken: {token}\r\nContent-Length: 0\r\n",
+        place.host
     );
-    let answer = place.ask(&form, 0, Duration::ZERO)?;
-    Ok(vec![match answer.status {
-        302 => Finding::good("forms arrive with their Host, Origin and cookie"),
-        status => Finding::bad(
+    Ok(vec![match place.ask("POST", "leave/", &headers, 0, Duration::ZERO)?.status {
+        302 => good("forms arrive with their Host, Origin and cookie"),
+        status => bad(
             format!("a form is refused ({status}): its Host, Origin or cookie does not arrive"),
-            "nginx: proxy_set_header Host $http_host; and start Parlor with --host NAME, as browsers say it",
+            HOST_CURE,
         ),
     }])
 }
@@ -159,55 +146,58 @@ struct Place {
 
 impl Place {
     fn parse(url: &str) -> Result<Place> {
+        let refuse = |why: &str| Err(Error::internal(format!("{url}: {why}")));
         let Some(rest) = url.strip_prefix("http://") else {
-            return Err(Error::internal(format!(
-                "{url}: only http:// is spoken here; for https, look with: curl -N https://NAME/streaming/"
-            )));
+            return refuse(
+                "only http:// is spoken here; for https, look with: curl -N https://NAME/streaming/",
+            );
         };
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let path = format!("/{path}");
-        let path = path.strip_suffix('/').unwrap_or(&path);
         let odd = |c: char| c.is_whitespace() || c.is_control() || "?#@".contains(c);
         if host.is_empty() || rest.contains(odd) {
-            return Err(Error::internal(format!("{url}: not an address such as http://NAME:8000/")));
+            return refuse("not an address such as http://NAME:8000/");
         }
-        Ok(Place { host: host.to_owned(), path: format!("{path}/") })
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let path = if path.is_empty() { "/".to_owned() } else { format!("/{path}/") };
+        Ok(Place { host: host.to_owned(), path })
     }
 
     fn connect(&self) -> io::Result<TcpStream> {
         let has_port = self.host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         let address = if has_port { self.host.clone() } else { format!("{}:80", self.host) };
-        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        let mut failure = io::Error::from(io::ErrorKind::NotFound);
         for address in address.to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, PATIENCE) {
                 Ok(socket) => return Ok(socket),
-                Err(error) => last = error,
+                Err(error) => failure = error,
             }
         }
-        Err(last)
+        Err(failure)
     }
 
-    fn get_stream(&self, pause: Duration) -> io::Result<Answer> {
-        self.get(&format!("streaming/?interval_ms={}", pause.as_millis()), PIECES, pause)
-    }
-
-    fn get(&self, path: &str, pieces: usize, pause: Duration) -> io::Result<Answer> {
-        self.ask(&format!("GET {}{path} HTTP/1.1\r\n", self.path), pieces, pause)
+    fn get_stream(&self, pieces: usize, pause: Duration) -> io::Result<Answer> {
+        self.ask("GET", &format!("streaming/?interval_ms={}", pause.as_millis()), "", pieces, pause)
     }
 
     /// Asks as a browser would, and notes when each of so many `pieces` of the answer comes; then it hangs up.
-    fn ask(&self, request: &str, pieces: usize, pause: Duration) -> io::Result<Answer> {
-        let mut socket = self.connect()?;
+    fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        pieces: usize,
+        pause: Duration,
+    ) -> io::Result<Answer> {
+        let Place { host, path: under } = self;
         let request = format!(
-            "{request}Host: {}\r\nAccept: */*\r\nAccept-Encoding: gzip, deflate, br\r\nConnection: close\r\n\r\n",
-            self.host
+            "{method} {under}{path} HTTP/1.1\r\n{headers}Host: {host}\r\nAccept: */*\r\n\
+             Accept-Encoding: gzip, deflate, br\r\nConnection: close\r\n\r\n"
         );
+        let mut socket = self.connect()?;
         socket.write_all(request.as_bytes())?;
-        let mut received = Vec::new();
-        let mut buffer = [0; 16 * 1024];
-        let mut answer = Answer::default();
+        let (mut answer, mut buffer) = (Answer::default(), [0; 16 * 1024]);
         let deadline = Instant::now() + pause * pieces as u32 + PATIENCE;
-        loop {
+        while answer.status == 0 || answer.came.len() < pieces {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -215,74 +205,50 @@ impl Place {
             socket.set_read_timeout(Some(left))?;
             match socket.read(&mut buffer) {
                 Ok(0) | Err(_) => break, // a cut stream is something to report, not a failure
-                Ok(count) => received.extend_from_slice(&buffer[..count]),
-            }
-            let now = Instant::now();
-            if !answer.read(&received) {
-                continue;
-            }
-            let lines = answer.body.iter().filter(|byte| **byte == b'\n').count();
-            answer.pieces.resize(lines.min(PIECES).max(answer.pieces.len()), now);
-            if pieces == 0 || answer.pieces.len() >= pieces {
-                break;
+                Ok(count) => answer.take(&buffer[..count], Instant::now()),
             }
         }
-        if answer.status == 0 {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "no answer, or none in HTTP"));
+        match answer.status {
+            0 => Err(io::Error::new(io::ErrorKind::InvalidData, "no answer, or none in HTTP")),
+            _ => Ok(answer),
         }
-        Ok(answer)
     }
 }
 
+/// An answer as far as it has come.
 #[derive(Debug, Default)]
 struct Answer {
-    status: u16,
+    bytes: Vec<u8>,
+    /// Empty, and the status 0, until it is whole.
     head: String,
-    /// As far as it has come.
-    body: Vec<u8>,
-    /// When each line of it came.
-    pieces: Vec<Instant>,
+    status: u16,
+    /// Where the body begins.
+    body: usize,
+    /// When each piece came.
+    came: Vec<Instant>,
 }
 
 impl Answer {
-    /// Takes apart what was received so far; false until the head is whole.
-    fn read(&mut self, received: &[u8]) -> bool {
-        let Some(end) = find(received, b"\r\n\r\n") else { return false };
-        self.head = String::from_utf8_lossy(&received[..end]).into_owned();
+    fn take(&mut self, bytes: &[u8], now: Instant) {
+        self.bytes.extend_from_slice(bytes);
+        let Some(end) = self.bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return };
+        self.body = end + 4;
+        self.head = String::from_utf8_lossy(&self.bytes[..end]).into_owned();
         self.status = self.head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        let body = &received[end + 4..];
-        let chunked =
-            self.header("Transfer-Encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
-        self.body = if chunked { unchunked(body) } else { body.to_vec() };
-        true
+        let pieces = self.pieces().count().min(PIECES);
+        self.came.resize(pieces.max(self.came.len()), now);
+    }
+
+    /// The lines of the body: they end with a line feed alone, where those around a chunk end with CR LF.
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let lines = self.bytes[self.body..].split_inclusive(|byte| *byte == b'\n');
+        lines.filter(|line| line.ends_with(b"\n") && !line.ends_with(b"\r\n"))
     }
 
     fn header(&self, name: &str) -> Option<&str> {
-        let headers = self.head.lines().filter_map(|line| line.split_once(':'));
-        headers.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+        let mut headers = self.head.lines().filter_map(|line| line.split_once(':'));
+        headers.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
-
-    fn gaps(&self) -> impl Iterator<Item = Duration> {
-        self.pieces.windows(2).map(|pair| pair[1] - pair[0])
-    }
-}
-
-/// The contents of the chunks, as far as they have come.
-fn unchunked(mut bytes: &[u8]) -> Vec<u8> {
-    let mut body = Vec::new();
-    while let Some(end) = find(bytes, b"\r\n") {
-        let size = std::str::from_utf8(&bytes[..end])
-            .ok()
-            .and_then(|size| usize::from_str_radix(size.trim(), 16).ok());
-        let Some(chunk) = size.and_then(|size| bytes.get(end + 2..)?.get(..size)) else { break };
-        body.extend_from_slice(chunk);
-        bytes = bytes.get(end + 2 + chunk.len() + 2..).unwrap_or_default();
-    }
-    body
-}
-
-fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
-    bytes.windows(what.len()).position(|window| window == what)
 }
 
 #[cfg(test)]
@@ -296,8 +262,7 @@ mod tests {
             ("http://chat.example/", "chat.example", "/"),
             ("http://[::1]:80/chat", "[::1]:80", "/chat/"),
         ] {
-            let place = Place { host: host.to_owned(), path: path.to_owned() };
-            assert_eq!(Place::parse(url).unwrap(), place);
+            assert_eq!(Place::parse(url).unwrap(), Place { host: host.to_owned(), path: path.to_owned() });
         }
         for url in ["https://chat.example/", "chat.example", "http:///", "http://a b/", "http://x/?q"] {
             assert!(Place::parse(url).is_err(), "{url}");
@@ -305,16 +270,12 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_read_as_far_as_it_has_come() {
+    fn pieces_are_told_from_the_chunks_around_them() {
         let mut answer = Answer::default();
-        assert!(!answer.read(b"HTTP/1.1 200 OK\r\n"));
-        assert!(
-            answer.read(
-                b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n0\n\r\n4\r\n1\n2\n\r\n2\r\n3"
-            )
-        );
-        assert_eq!((answer.status, answer.body.as_slice()), (200, &b"0\n1\n2\n"[..]));
-        assert!(answer.read(b"HTTP/1.1 502 Bad Gateway\r\n\r\nsorry"));
-        assert_eq!((answer.status, answer.body.as_slice()), (502, &b"sorry"[..]));
+        answer.take(b"HTTP/1.1 200 OK\r\ncontent-encoding: x\r\n", Instant::now());
+        assert_eq!(answer.status, 0);
+        answer.take(b"\r\n2\r\n0\n\r\n4\r\n1\n2\n\r\n2\r\n3", Instant::now());
+        assert_eq!((answer.status, answer.header("Content-Encoding")), (200, Some("x")));
+        assert_eq!(answer.pieces().collect::<Vec<_>>(), [b"0\n", b"1\n", b"2\n"]);
     }
 }

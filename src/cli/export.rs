@@ -1,12 +1,12 @@
 //! Every message on stdout, as lines of JSON or as a table for a spreadsheet.
 
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 
 use crate::config::ExportFormat;
 use crate::error::{Error, Result};
 use crate::live::message_json;
-use crate::store::{self, Message};
+use crate::store::{Message, Messages};
 
 const CSV_HEADER: &[u8] = b"id,author__name,content,created_at,edited\r\n";
 
@@ -15,53 +15,29 @@ const CSV_HEADER: &[u8] = b"id,author__name,content,created_at,edited\r\n";
 /// # Errors
 /// The file is missing or not ours, or stdout cannot be written.
 pub fn export(db: &Path, format: ExportFormat) -> Result<()> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    match print(db, format, &mut out) {
-        Err(Failure::Write(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        Err(Failure::Write(error)) => Err(Error::internal(format!("stdout: {error}"))),
-        Err(Failure::Read(error)) => Err(error),
-        Ok(()) => Ok(()),
-    }
-}
-
-enum Failure {
-    Read(Error),
-    Write(io::Error),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Failure {
-        Failure::Read(error)
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Failure {
-        Failure::Write(error)
-    }
-}
-
-fn print(db: &Path, format: ExportFormat, out: &mut impl Write) -> Result<(), Failure> {
-    let messages = store::Messages::open(db)?;
-    if format == ExportFormat::Csv {
-        out.write_all(CSV_HEADER)?;
-    }
+    let messages = Messages::open(db)?;
+    let mut text = match format {
+        ExportFormat::Csv => CSV_HEADER.to_vec(),
+        ExportFormat::Jsonl => Vec::new(),
+    };
     let mut last = 0;
     loop {
         let page = messages.after(last)?;
-        for message in &page {
-            last = message.id;
-            match format {
-                ExportFormat::Jsonl => {
-                    out.write_all(&message_json(message))?;
-                    out.write_all(b"\n")?;
-                }
-                ExportFormat::Csv => out.write_all(csv_record(message).as_bytes())?,
-            }
+        text.extend(page.iter().flat_map(|message| record(message, format)));
+        match io::stdout().write_all(&text).and_then(|()| io::stdout().flush()) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            written => written.map_err(|error| Error::internal(format!("stdout: {error}")))?,
         }
-        if page.is_empty() {
-            return Ok(out.flush()?);
-        }
+        let Some(newest) = page.last() else { return Ok(()) };
+        last = newest.id;
+        text.clear();
+    }
+}
+
+fn record(message: &Message, format: ExportFormat) -> Vec<u8> {
+    match format {
+        ExportFormat::Jsonl => [&message_json(message)[..], b"\n"].concat(),
+        ExportFormat::Csv => csv_record(message).into_bytes(),
     }
 }
 

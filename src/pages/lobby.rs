@@ -12,7 +12,7 @@ use crate::visitor::{names, rate, token};
 
 pub fn show(visit: &Visit<'_>) -> Result<Reply> {
     let name = visit.session.as_ref().map_or("", |session| &session.name);
-    Ok(page(visit, 200, Values::new().set("username", name)).into())
+    Ok(page(visit, 200, name, "").into())
 }
 
 /// Gives the visitor a session under the name they ask for, or one that is made up.
@@ -74,17 +74,7 @@ fn again(visit: &Visit<'_>, error: &Error) -> Reply {
     let Error::Told { status, text, .. } = error else {
         return error_response(visit.app, visit.manner, error).into();
     };
-    let wanted = wanted_name(visit);
-    let presence = &visit.app.live.presence;
-    let suggestion = match status {
-        409 => names::variant(wanted, |name| presence.is_in_use(name, None)),
-        _ => String::new(),
-    };
-    let values = Values::new()
-        .set("username", wanted)
-        .set("suggestion", suggestion)
-        .set("error", text.in_(visit.manner.language));
-    page(visit, *status, values).into()
+    page(visit, *status, wanted_name(visit), text.in_(visit.manner.language)).into()
 }
 
 /// The invitation that the visitor came with, if it is a good one. To try one costs no guess at the passphrase: it is
@@ -97,15 +87,19 @@ fn invitation<'a>(visit: &'a Visit<'_>) -> Option<&'a str> {
     visit.app.invite.as_deref().filter(|invite| token::matches(&shown, invite))
 }
 
-fn page(visit: &Visit<'_>, status: u16, values: Values<'_>) -> Response {
+fn page(visit: &Visit<'_>, status: u16, username: &str, error: &str) -> Response {
     let app = visit.app;
     let invite = invitation(visit);
+    let suggestion = match status {
+        409 => names::variant(username, |name| app.live.presence.is_in_use(name, None)),
+        _ => String::new(),
+    };
     let values = Values::new()
         .set("passphrase", if app.config.passphrase.is_some() && invite.is_none() { "yes" } else { "" })
         .set("invite", invite.unwrap_or_default())
-        .set("error", "")
-        .set("suggestion", "")
-        .with(values);
+        .set("username", username)
+        .set("suggestion", suggestion)
+        .set("error", error);
     visit.page(status, &app.views.lobby, values)
 }
 

@@ -47,7 +47,7 @@ impl Views {
 
     /// A piece of a page.
     pub fn piece(&self, template: &Template, language: Language, values: Values<'_>) -> String {
-        template.render(&values, |key| i18n::lookup(key, language).unwrap_or_default())
+        template.render(&values, &|key| i18n::lookup(key, language).unwrap_or_default())
     }
 }
 

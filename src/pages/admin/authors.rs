@@ -2,7 +2,7 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{PAGE, audit, done, is_confirmed, page, plain_page};
+use super::{PAGE, audit, done, page, plain_page};
 use crate::error::{Error, Result};
 use crate::http::Reply;
 use crate::i18n::{self, Text};
@@ -73,7 +73,7 @@ pub fn delete_messages(visit: &Visit<'_>) -> Result<Reply> {
 /// Asks first, and deletes when the answer has come.
 fn remove(visit: &Visit<'_>, action: &str, question: Text) -> Result<Reply> {
     let app = visit.app;
-    if is_confirmed(visit) {
+    if visit.form.get("confirm") == "yes" {
         let name = app.store.remove_all_by(visit.id, question == i18n::CONFIRM_AUTHOR)?;
         audit(visit, action, &name);
         return done("/admin/authors/?done=deleted");

@@ -100,11 +100,6 @@ fn done(to: &'static str) -> Result<Reply> {
     Ok(Response::redirect(303, to).into())
 }
 
-/// Whether the question was answered with yes.
-fn is_confirmed(visit: &Visit<'_>) -> bool {
-    visit.form.get("confirm") == "yes"
-}
-
 /// A page for those who are signed in, at the place in the navigation that `at` names.
 fn page(visit: &Visit<'_>, status: u16, at: &'static str, notice: &str, body: String) -> Reply {
     let values = Values::new().set("nav", "yes").set(at, "yes").set("notice", notice).set("body", body);
