@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{Client, EventReader, Outcome, Raw, Request, TestServer, exchange, until};
 
@@ -127,4 +127,29 @@ fn nothing_accepted_is_lost_when_it_is_killed_while_people_write() {
 #[ignore = "the same for longer"]
 fn nothing_accepted_is_lost_in_two_hundred_kills() {
     crash_and_recover(200);
+}
+
+#[test]
+fn killed_with_a_long_history_it_answers_again_at_once() {
+    let mut server = TestServer::start_new();
+    let mut alice = server.sign_in("Alice");
+    server
+        .sqlite()
+        .execute_batch(
+            "INSERT INTO author (name) VALUES ('Chronicler');
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+             INSERT INTO message (author_id, content) SELECT 1, 'chapter ' || i FROM n;",
+        )
+        .expect("the history is written");
+    let restarts = (0..5).map(|n| {
+        alice.send(&format!("the last word, {n}"));
+        server.kill();
+        let began = Instant::now();
+        server.start();
+        server.visitor().get("/healthz").expect(200);
+        began.elapsed()
+    });
+    // The least of five: other tests use the machine as well.
+    let quickest = restarts.min().expect("there were some");
+    assert!(quickest < Duration::from_millis(50), "{quickest:?}");
 }
