@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Visit;
 use crate::error::{Error, Result};
+use crate::http::event_stream::head_with;
 use crate::http::{Method, Reply, Response};
 use crate::i18n;
 
@@ -30,16 +31,7 @@ pub fn show(visit: &Visit<'_>) -> Result<Reply> {
 
 fn count(mut socket: TcpStream, interval: Duration) -> std::io::Result<()> {
     socket.set_write_timeout(Some(Duration::from_secs(10)))?;
-    socket.write_all(
-        b"HTTP/1.1 200 OK\r\n\
-          Content-Type: text/plain; charset=utf-8\r\n\
-          Cache-Control: no-store, no-transform\r\n\
-          X-Accel-Buffering: no\r\n\
-          X-Content-Type-Options: nosniff\r\n\
-          Transfer-Encoding: chunked\r\n\
-          Connection: close\r\n\
-          \r\n",
-    )?;
+    socket.write_all(head_with("text/plain", "Transfer-Encoding: chunked\r\n").as_bytes())?;
     for n in 0..5 {
         if n > 0 {
             std::thread::sleep(interval);

@@ -70,12 +70,10 @@ impl Sessions {
         let Some(fingerprint) = token::fingerprint(token) else { return Ok(None) };
         let known = self.map().get(&fingerprint).cloned();
         let session = match known {
-            Some(session) if now - session.checked_at.load(Ordering::Relaxed) < BELIEVED_FOR => session,
-            _ => match self.look_up(&fingerprint, now)? {
-                Some(session) => session,
-                None => return Ok(None),
-            },
+            Some(session) if now - session.checked_at.load(Ordering::Relaxed) < BELIEVED_FOR => Some(session),
+            _ => self.look_up(&fingerprint, now)?,
         };
+        let Some(session) = session else { return Ok(None) };
         let seen_at = session.seen_at.load(Ordering::Relaxed);
         if now - seen_at >= SLIDE_EVERY && session.seen_at.swap(now, Ordering::Relaxed) == seen_at {
             self.store.touch_session(&fingerprint, now)?;
