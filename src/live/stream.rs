@@ -120,14 +120,15 @@ impl Stream {
             if live.is_closing() || self.present.session.is_ended() {
                 return Ok(false);
             }
-            let revisions = live.store.revisions_after(self.cursor)?;
-            if revisions.is_empty() {
+            let page = live.store.revisions_after(self.cursor)?;
+            let encoded = Encoded::new(self.format, self.cursor, &page.revisions);
+            self.cursor = encoded.end();
+            self.rest = encoded.bytes;
+            if page.is_last {
+                self.send_rest()?;
                 self.socket.set_nonblocking(true)?;
                 return Ok(true);
             }
-            let encoded = Encoded::new(self.format, self.cursor, &revisions);
-            self.cursor = encoded.end();
-            self.rest = encoded.bytes;
         }
     }
 

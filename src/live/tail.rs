@@ -11,7 +11,7 @@ use super::stream::Stream;
 use super::{Inbox, Live};
 use crate::error::Result;
 use crate::log;
-use crate::store::LogReader;
+use crate::store::{LogReader, Page};
 use crate::visitor::session::Session;
 
 /// A socket whose other end is gone tells it only when it is asked; this often.
@@ -108,7 +108,7 @@ impl Tail {
             return Ok(());
         }
         loop {
-            let revisions = self.log.revisions_after(self.cursor)?;
+            let Page { revisions, is_last } = self.log.revisions_after(self.cursor)?;
             if revisions.is_empty() {
                 return Ok(());
             }
@@ -118,6 +118,9 @@ impl Tail {
             self.cursor = events.end();
             self.fan_out(&events, lines.as_ref().unwrap_or(&events));
             self.spoke_at = Instant::now();
+            if is_last {
+                return Ok(());
+            }
         }
     }
 
@@ -154,7 +157,7 @@ impl Tail {
             }
             if stream.cursor < self.cursor {
                 let missed = self.log.revisions_after(stream.cursor)?;
-                let missed = Encoded::new(stream.format, stream.cursor, &missed);
+                let missed = Encoded::new(stream.format, stream.cursor, &missed.revisions);
                 (stream.cursor, stream.rest) = (missed.end(), missed.bytes);
             }
             if stream.cursor < self.cursor || !stream.rest.is_empty() && !self.send_rest(&mut stream) {

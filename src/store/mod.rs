@@ -37,7 +37,7 @@ pub use authors::Author;
 pub use commit::{Created, Draft};
 pub use messages::Message;
 pub use offline::{Messages, backup};
-pub use revisions::{Change, LogReader, Revision};
+pub use revisions::{Change, LogReader, Page, Revision};
 pub use sample::write_sample;
 #[cfg(test)]
 pub use scratch::Scratch;

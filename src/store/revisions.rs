@@ -29,6 +29,14 @@ pub enum Change {
     Moot,
 }
 
+/// Some revisions, in order.
+#[derive(Debug)]
+pub struct Page {
+    pub revisions: Vec<Revision>,
+    /// There were no more when it was read; otherwise there may be.
+    pub is_last: bool,
+}
+
 /// Revisions in one page: enough that a query's fixed cost does not show, few enough to keep a page small.
 const PAGE: usize = 256;
 
@@ -36,8 +44,8 @@ const PAGE: usize = 256;
 const PAGE_BYTES: usize = 256 * 1024;
 
 impl Store {
-    /// The revisions after `cursor`, in order, one page of them; none when there are no more.
-    pub fn revisions_after(&self, cursor: i64) -> Result<Vec<Revision>> {
+    /// The revisions after `cursor`, in order, one page of them.
+    pub fn revisions_after(&self, cursor: i64) -> Result<Page> {
         self.read(|connection| page_after(connection, cursor))
     }
 
@@ -83,7 +91,7 @@ impl LogReader {
     }
 
     /// As [`Store::revisions_after`].
-    pub fn revisions_after(&self, cursor: i64) -> Result<Vec<Revision>> {
+    pub fn revisions_after(&self, cursor: i64) -> Result<Page> {
         page_after(&self.connection, cursor)
     }
 
@@ -93,7 +101,7 @@ impl LogReader {
     }
 }
 
-fn page_after(connection: &Connection, cursor: i64) -> Result<Vec<Revision>> {
+fn page_after(connection: &Connection, cursor: i64) -> Result<Page> {
     let mut statement = connection.prepare_cached(
         "SELECT m.id, a.name, m.content, m.created_at,
                 EXISTS (SELECT 1 FROM revision e WHERE e.message_id = m.id AND e.kind = 'edited'),
@@ -106,17 +114,19 @@ fn page_after(connection: &Connection, cursor: i64) -> Result<Vec<Revision>> {
          LIMIT ?2",
     )?;
     let mut rows = statement.query((cursor, PAGE as i64))?;
-    let (mut page, mut bytes) = (Vec::new(), 0);
-    while bytes < PAGE_BYTES
-        && let Some(row) = rows.next()?
-    {
+    let (mut revisions, mut bytes) = (Vec::new(), 0);
+    while bytes < PAGE_BYTES {
+        let Some(row) = rows.next()? else {
+            let is_last = revisions.len() < PAGE;
+            return Ok(Page { revisions, is_last });
+        };
         let change = change(row)?;
         if let Change::Created(message) | Change::Edited(message) = &change {
             bytes += message.content.len();
         }
-        page.push(Revision { id: row.get(5)?, change });
+        revisions.push(Revision { id: row.get(5)?, change });
     }
-    Ok(page)
+    Ok(Page { revisions, is_last: false })
 }
 
 fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
@@ -153,7 +163,7 @@ mod tests {
     #[test]
     fn the_log_is_told_with_what_is_true_now() {
         let scratch = filled("log");
-        let log = scratch.store.revisions_after(0).unwrap().into_iter();
+        let log = scratch.store.revisions_after(0).unwrap().revisions.into_iter();
         let told = log.map(|Revision { id, change }| match change {
             Change::Created(message) => format!("{id} created {}", message.content),
             Change::Edited(message) => format!("{id} edited {}", message.content),
@@ -173,7 +183,7 @@ mod tests {
         let scratch = Scratch::filled("pages", fill);
         let (mut cursor, mut ids, mut pages) = (0, Vec::new(), 0);
         loop {
-            let page = scratch.store.revisions_after(cursor).unwrap();
+            let page = scratch.store.revisions_after(cursor).unwrap().revisions;
             let Some(last) = page.last() else { break };
             cursor = last.id;
             ids.extend(page.iter().map(|revision| revision.id));
