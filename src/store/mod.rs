@@ -209,7 +209,9 @@ impl Readers {
 }
 
 fn open_reader(path: &Path) -> Result<Connection> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    // A connection is one thread's at a time, so SQLite need not lock it for each column of each row.
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
     prepare(&connection)?;
     connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?; // negative: in KiB
     search::add_function(&connection)?;
