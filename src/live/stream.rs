@@ -73,7 +73,10 @@ impl Stream {
         let (cursor, is_reset) = match start.last_event_id.as_deref().map(number) {
             Some(Some(0)) => (0, false),
             Some(Some(seen)) if (live.store.log_start()?..=head).contains(&seen) => (seen, false),
-            other => (live.store.cursor_before_newest(start.backlog.unwrap_or(i64::MAX))?, other.is_some()),
+            other => {
+                let newest = start.backlog.map(|count| live.store.cursor_before_newest(count));
+                (newest.transpose()?.unwrap_or(0), other.is_some()) // 0: the whole history
+            }
         };
         let mut rest = event_stream::head(match format {
             Format::Events => "text/event-stream",

@@ -101,7 +101,7 @@ mod tests {
     }
 
     fn told(store: &Store, cursor: i64) -> Vec<Change> {
-        store.revisions_after(cursor).unwrap().into_iter().map(|revision| revision.change).collect()
+        store.revisions_after(cursor).unwrap().revisions.into_iter().map(|revision| revision.change).collect()
     }
 
     #[test]
