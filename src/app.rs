@@ -92,8 +92,8 @@ pub struct Rates {
     pub posts: Option<Buckets<String>>,
     /// Word that one is writing, by session: the page sends it every 3 s at most.
     pub typing: Buckets<String>,
-    /// Sign-ins by peer: a class behind one address comes in at once, a flood does not.
-    pub sign_ins: Buckets<IpAddr>,
+    /// Sign-ins by peer, unless there is no limit: a class behind one address comes in at once, a flood does not.
+    pub sign_ins: Option<Buckets<IpAddr>>,
     /// Passphrases tried by peer.
     pub guesses: Buckets<IpAddr>,
     /// Administrators' tokens tried by peer.
@@ -105,11 +105,11 @@ const BUCKETS: usize = 10_000;
 
 impl Rates {
     fn new(posts_per_second: u32) -> Rates {
-        let posts = (posts_per_second > 0).then(|| Buckets::new(10, f64::from(posts_per_second), BUCKETS));
+        let is_limited = posts_per_second > 0;
         Rates {
-            posts,
+            posts: is_limited.then(|| Buckets::new(10, f64::from(posts_per_second), BUCKETS)),
             typing: Buckets::new(2, 0.5, BUCKETS),
-            sign_ins: Buckets::new(60, 2.0, BUCKETS),
+            sign_ins: is_limited.then(|| Buckets::new(60, 2.0, BUCKETS)),
             guesses: Buckets::new(20, 0.2, BUCKETS),
             admins: Buckets::new(10, 0.1, BUCKETS),
         }

@@ -121,7 +121,7 @@ const FLAGS: &[Flag] = &[
     flag(None, "host", "NAME", "a further host name that is ours; repeatable, or with commas"),
     flag(None, "trusted-proxy", "", "believe X-Forwarded-For and -Proto of a proxy on this machine"),
     flag(None, "max-streams", "N", "open event streams at most [by the descriptor limit]"),
-    flag(None, "rate", "N", "posts a second for each session; 0: no limit [2]"),
+    flag(None, "rate", "N", "posts a second for each session; 0: no limit, nor for sign-ins [2]"),
     flag(None, "poll-ms", "N", "how soon a write by another process is seen [250]"),
     flag(None, "heartbeat-s", "N", "seconds of silence before a stream pings [15]"),
     flag(None, "keep", "TIME", "remove messages older than 30m, 12h, 90d or 8w [never]"),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::config::ExportFormat;
 use crate::error::{Error, Result};
-use crate::live::message_json;
+use crate::live::push_message;
 use crate::store::{Message, Messages};
 
 const CSV_HEADER: &[u8] = b"id,author__name,content,created_at,edited\r\n";
@@ -23,7 +23,7 @@ pub fn export(db: &Path, format: ExportFormat) -> Result<()> {
     let mut last = 0;
     loop {
         let page = messages.after(last)?;
-        text.extend(page.iter().flat_map(|message| record(message, format)));
+        page.iter().for_each(|message| push_record(&mut text, message, format));
         match io::stdout().write_all(&text).and_then(|()| io::stdout().flush()) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
             written => written.map_err(|error| Error::internal(format!("stdout: {error}")))?,
@@ -34,15 +34,18 @@ pub fn export(db: &Path, format: ExportFormat) -> Result<()> {
     }
 }
 
-fn record(message: &Message, format: ExportFormat) -> Vec<u8> {
+fn push_record(out: &mut Vec<u8>, message: &Message<'_>, format: ExportFormat) {
     match format {
-        ExportFormat::Jsonl => [&message_json(message)[..], b"\n"].concat(),
-        ExportFormat::Csv => csv_record(message).into_bytes(),
+        ExportFormat::Jsonl => {
+            push_message(out, message);
+            out.push(b'\n');
+        }
+        ExportFormat::Csv => out.extend_from_slice(csv_record(message).as_bytes()),
     }
 }
 
 /// One record as RFC 4180 has it.
-fn csv_record(message: &Message) -> String {
+fn csv_record(message: &Message<'_>) -> String {
     let Message { id, author, content, created_at, edited } = message;
     format!("{id},{},{},{},{edited}\r\n", csv_field(author), csv_field(content), csv_field(created_at))
 }

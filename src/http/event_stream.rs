@@ -20,9 +20,14 @@ pub fn head_with(content_type: &str, more: &str) -> String {
     )
 }
 
-/// Appends one event. `data` is JSON, so it is one line and never empty: an event without data is not dispatched.
-pub fn push_event(out: &mut Vec<u8>, id: Option<i64>, name: Option<&str>, data: &[u8]) {
-    debug_assert!(!data.is_empty() && !data.contains(&b'\n') && !data.contains(&b'\r'));
+/// Appends one event. `push_data` writes JSON, so that it is one line and never empty: an event without data is not
+/// dispatched.
+pub fn push_event(
+    out: &mut Vec<u8>,
+    id: Option<i64>,
+    name: Option<&str>,
+    push_data: impl FnOnce(&mut Vec<u8>),
+) {
     // A vector takes all that is written to it.
     if let Some(id) = id {
         let _ = writeln!(out, "id: {id}");
@@ -31,6 +36,8 @@ pub fn push_event(out: &mut Vec<u8>, id: Option<i64>, name: Option<&str>, data: 
         let _ = writeln!(out, "event: {name}");
     }
     out.extend_from_slice(b"data: ");
-    out.extend_from_slice(data);
+    let start = out.len();
+    push_data(out);
+    debug_assert!(out.len() > start && !out[start..].contains(&b'\n') && !out[start..].contains(&b'\r'));
     out.extend_from_slice(b"\n\n");
 }

@@ -19,6 +19,7 @@ pub enum Format {
 /// between any two.
 pub struct Encoded {
     pub bytes: Vec<u8>,
+    format: Format,
     /// The cursor before the first of them.
     start: i64,
     /// Each revision's id and the end of its bytes.
@@ -26,16 +27,21 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    pub fn new(format: Format, start: i64, revisions: &[Revision]) -> Encoded {
-        let mut encoded = Encoded { bytes: Vec::new(), start, ends: Vec::with_capacity(revisions.len()) };
-        for revision in revisions {
-            match format {
-                Format::Events => push_revision(&mut encoded.bytes, revision),
-                Format::Lines => push_line(&mut encoded.bytes, revision),
-            }
-            encoded.ends.push((revision.id, encoded.bytes.len()));
+    /// None yet, of those behind the cursor `start`.
+    pub fn new(format: Format, start: i64) -> Encoded {
+        Encoded { bytes: Vec::new(), format, start, ends: Vec::new() }
+    }
+
+    pub fn push(&mut self, revision: &Revision<'_>) {
+        match self.format {
+            Format::Events => push_revision(&mut self.bytes, revision),
+            Format::Lines => push_line(&mut self.bytes, revision),
         }
-        encoded
+        self.ends.push((revision.id, self.bytes.len()));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
     }
 
     /// The cursor behind the last of them.
@@ -55,25 +61,25 @@ impl Encoded {
     }
 }
 
-fn push_revision(out: &mut Vec<u8>, revision: &Revision) {
+fn push_revision(out: &mut Vec<u8>, revision: &Revision<'_>) {
     let id = Some(revision.id);
     match &revision.change {
-        Change::Created(message) => push_event(out, id, None, &message_json(message)),
-        Change::Edited(message) => push_event(out, id, Some("edited"), &edited_json(message)),
+        Change::Created(message) => push_event(out, id, None, |out| push_message(out, message)),
+        Change::Edited(message) => push_event(out, id, Some("edited"), |out| push_edited(out, message)),
         Change::Deleted { id: message } => {
-            push_event(out, id, Some("deleted"), format!("{{\"id\":{message}}}").as_bytes());
+            push_event(out, id, Some("deleted"), |out| push_fmt(out, format_args!("{{\"id\":{message}}}")));
         }
         // The log may have been written by hand: what is not JSON there must not break a stream here.
         Change::Renamed { detail } => {
             if let Ok(detail) = serde_json::from_str::<serde_json::Value>(detail) {
-                push_event(out, id, Some("renamed"), detail.to_string().as_bytes());
+                push_event(out, id, Some("renamed"), |out| push_fmt(out, format_args!("{detail}")));
             }
         }
         Change::Moot => {}
     }
 }
 
-fn push_line(out: &mut Vec<u8>, revision: &Revision) {
+fn push_line(out: &mut Vec<u8>, revision: &Revision<'_>) {
     if let Change::Created(message) = &revision.change {
         let content = printable(&message.content).replace('\n', "\n  ");
         let _ = writeln!(out, "{}: {content}", printable(&message.author));
@@ -86,20 +92,24 @@ fn printable(text: &str) -> String {
 }
 
 /// A message as the stream and the pages of history tell it.
-pub fn message_json(message: &Message) -> Vec<u8> {
-    let mut out = Vec::with_capacity(message.content.len() + message.author.len() + 96);
-    let _ = write!(out, "{{\"id\":{},\"author__name\":", message.id);
-    push_string(&mut out, &message.author);
+pub fn push_message(out: &mut Vec<u8>, message: &Message<'_>) {
+    push_fmt(out, format_args!("{{\"id\":{},\"author__name\":", message.id));
+    push_string(out, &message.author);
     out.extend_from_slice(b",\"content\":");
-    push_string(&mut out, &message.content);
+    push_string(out, &message.content);
     out.extend_from_slice(b",\"created_at\":");
-    push_string(&mut out, &message.created_at);
-    let _ = write!(out, ",\"edited\":{}}}", message.edited);
-    out
+    push_string(out, &message.created_at);
+    push_fmt(out, format_args!(",\"edited\":{}}}", message.edited));
 }
 
-fn edited_json(message: &Message) -> Vec<u8> {
-    format!("{{\"id\":{},\"content\":{},\"edited\":true}}", message.id, string(&message.content)).into_bytes()
+fn push_edited(out: &mut Vec<u8>, message: &Message<'_>) {
+    push_fmt(out, format_args!("{{\"id\":{},\"content\":", message.id));
+    push_string(out, &message.content);
+    out.extend_from_slice(b",\"edited\":true}");
+}
+
+fn push_fmt(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a vector takes all that is written to it");
 }
 
 /// The first event: where the log stands, which database it is, and who the stream is for. `retry` is in the same
@@ -107,12 +117,12 @@ fn edited_json(message: &Message) -> Vec<u8> {
 pub fn push_hello(out: &mut Vec<u8>, retry_ms: u32, head: i64, epoch: &str, name: &str) {
     let _ = writeln!(out, "retry: {retry_ms}");
     let data = format!("{{\"head\":{head},\"epoch\":{},\"you\":{}}}", string(epoch), string(name));
-    push_event(out, None, Some("hello"), data.as_bytes());
+    push_event(out, None, Some("hello"), |out| out.extend_from_slice(data.as_bytes()));
 }
 
 /// An event that carries no news of messages: the cursor stays where it is.
 pub fn push_word(out: &mut Vec<u8>, name: &str, data: &str) {
-    push_event(out, None, Some(name), data.as_bytes());
+    push_event(out, None, Some(name), |out| out.extend_from_slice(data.as_bytes()));
 }
 
 pub fn typing_json(name: &str) -> String {
@@ -128,24 +138,26 @@ pub fn presence_json(names: &[&str], count: usize) -> String {
 mod tests {
     use super::*;
 
-    fn created(id: i64, content: &str) -> Revision {
+    fn created(id: i64, content: &str) -> Revision<'_> {
         let message = Message {
             id: 7,
-            author: "Puck".to_owned(),
-            content: content.to_owned(),
-            created_at: "2026-01-02T03:04:05.678Z".to_owned(),
+            author: "Puck".into(),
+            content: content.into(),
+            created_at: "2026-01-02T03:04:05.678Z".into(),
             edited: false,
         };
         Revision { id, change: Change::Created(message) }
     }
 
-    fn encoded(revisions: &[Revision]) -> Encoded {
-        Encoded::new(Format::Events, 0, revisions)
+    fn encoded(format: Format, start: i64, revisions: &[Revision<'_>]) -> Encoded {
+        let mut encoded = Encoded::new(format, start);
+        revisions.iter().for_each(|revision| encoded.push(revision));
+        encoded
     }
 
     #[test]
     fn a_message_is_an_unnamed_event_with_the_keys_in_their_order() {
-        let bytes = encoded(&[created(12, "a\n\"b\"\r\u{2028}")]).bytes;
+        let bytes = encoded(Format::Events, 0, &[created(12, "a\n\"b\"\r\u{2028}")]).bytes;
         let expected = "id: 12\ndata: {\"id\":7,\"author__name\":\"Puck\",\"content\":\"a\\n\\\"b\\\"\\r\u{2028}\",\
                         \"created_at\":\"2026-01-02T03:04:05.678Z\",\"edited\":false}\n\n";
         assert_eq!(String::from_utf8(bytes).unwrap(), expected);
@@ -158,16 +170,19 @@ mod tests {
         let deleted = Revision { id: 44, change: Change::Deleted { id: 7 } };
         let expected = "id: 43\nevent: edited\ndata: {\"id\":7,\"content\":\"new\",\"edited\":true}\n\n\
                         id: 44\nevent: deleted\ndata: {\"id\":7}\n\n";
-        assert_eq!(String::from_utf8(encoded(&[edited, deleted]).bytes).unwrap(), expected);
+        assert_eq!(
+            String::from_utf8(encoded(Format::Events, 0, &[edited, deleted]).bytes).unwrap(),
+            expected
+        );
     }
 
     #[test]
     fn a_renaming_that_is_not_json_is_left_out() {
         let renamed =
-            |detail: &str| Revision { id: 1, change: Change::Renamed { detail: detail.to_owned() } };
-        assert!(encoded(&[renamed("{\n")]).bytes.is_empty());
+            |detail: &'static str| Revision { id: 1, change: Change::Renamed { detail: detail.into() } };
+        assert!(encoded(Format::Events, 0, &[renamed("{\n")]).bytes.is_empty());
         assert!(
-            encoded(&[renamed("{\"from\":\n\"a\",\"to\":\"b\"}")])
+            encoded(Format::Events, 0, &[renamed("{\"from\":\n\"a\",\"to\":\"b\"}")])
                 .bytes
                 .starts_with(b"id: 1\nevent: renamed\n")
         );
@@ -176,20 +191,20 @@ mod tests {
     #[test]
     fn wherever_a_socket_stops_the_rest_and_the_cursor_make_it_whole() {
         let all = [created(3, "one"), Revision { id: 4, change: Change::Moot }, created(5, "two")];
-        let encoded = encoded(&all);
-        for sent in 0..=encoded.bytes.len() {
-            let (rest, cursor) = encoded.cut_at(sent);
+        let encoded_all = encoded(Format::Events, 0, &all);
+        for sent in 0..=encoded_all.bytes.len() {
+            let (rest, cursor) = encoded_all.cut_at(sent);
             let later = all.iter().filter(|revision| revision.id > cursor).cloned().collect::<Vec<_>>();
-            let again = Encoded::new(Format::Events, cursor, &later).bytes;
-            let whole = [&encoded.bytes[..sent], rest, &again].concat();
-            assert_eq!(whole, encoded.bytes, "cut at {sent}");
+            let again = encoded(Format::Events, cursor, &later).bytes;
+            let whole = [&encoded_all.bytes[..sent], rest, &again].concat();
+            assert_eq!(whole, encoded_all.bytes, "cut at {sent}");
         }
-        assert_eq!(encoded.end(), 5);
+        assert_eq!(encoded_all.end(), 5);
     }
 
     #[test]
     fn a_line_for_each_message_is_all_that_curl_gets() {
-        let lines = Encoded::new(Format::Lines, 0, &[created(1, "two\n\u{1b}lines")]).bytes;
+        let lines = encoded(Format::Lines, 0, &[created(1, "two\n\u{1b}lines")]).bytes;
         assert_eq!(String::from_utf8(lines).unwrap(), "Puck: two\n  \u{fffd}lines\n");
     }
 }

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-pub use events::{Format, message_json};
+pub use events::{Format, push_message};
 pub use presence::Presence;
 pub use stream::{Start, Stream, refuse_full};
 

@@ -123,11 +123,10 @@ impl Stream {
             if live.is_closing() || self.present.session.is_ended() {
                 return Ok(false);
             }
-            let page = live.store.revisions_after(self.cursor)?;
-            let encoded = Encoded::new(self.format, self.cursor, &page.revisions);
-            self.cursor = encoded.end();
-            self.rest = encoded.bytes;
-            if page.is_last {
+            let mut page = Encoded::new(self.format, self.cursor);
+            let is_all = live.store.revisions_after(self.cursor, &mut |revision| page.push(revision))?;
+            (self.cursor, self.rest) = (page.end(), page.bytes);
+            if is_all {
                 self.send_rest()?;
                 self.socket.set_nonblocking(true)?;
                 return Ok(true);

@@ -11,7 +11,7 @@ use super::stream::Stream;
 use super::{Inbox, Live};
 use crate::error::Result;
 use crate::log;
-use crate::store::{LogReader, Page};
+use crate::store::LogReader;
 use crate::visitor::session::Session;
 
 /// A socket whose other end is gone tells it only when it is asked; this often.
@@ -108,17 +108,22 @@ impl Tail {
             return Ok(());
         }
         loop {
-            let Page { revisions, is_last } = self.log.revisions_after(self.cursor)?;
-            if revisions.is_empty() {
+            let mut events = Encoded::new(Format::Events, self.cursor);
+            let mut lines = Encoded::new(Format::Lines, self.cursor);
+            let wants_lines = self.streams.iter().any(|stream| stream.format == Format::Lines);
+            let is_all = self.log.revisions_after(self.cursor, &mut |revision| {
+                events.push(revision);
+                if wants_lines {
+                    lines.push(revision);
+                }
+            })?;
+            if events.is_empty() {
                 return Ok(());
             }
-            let events = Encoded::new(Format::Events, self.cursor, &revisions);
-            let lines = self.streams.iter().any(|stream| stream.format == Format::Lines);
-            let lines = lines.then(|| Encoded::new(Format::Lines, self.cursor, &revisions));
             self.cursor = events.end();
-            self.fan_out(&events, lines.as_ref().unwrap_or(&events));
+            self.fan_out(&events, &lines);
             self.spoke_at = Instant::now();
-            if is_last {
+            if is_all {
                 return Ok(());
             }
         }
@@ -156,8 +161,8 @@ impl Tail {
                 continue;
             }
             if stream.cursor < self.cursor {
-                let missed = self.log.revisions_after(stream.cursor)?;
-                let missed = Encoded::new(stream.format, stream.cursor, &missed.revisions);
+                let mut missed = Encoded::new(stream.format, stream.cursor);
+                self.log.revisions_after(stream.cursor, &mut |revision| missed.push(revision))?;
                 (stream.cursor, stream.rest) = (missed.end(), missed.bytes);
             }
             if stream.cursor < self.cursor || !stream.rest.is_empty() && !self.send_rest(&mut stream) {

@@ -27,7 +27,7 @@ pub fn show(visit: &Visit<'_>) -> Result<Reply> {
         _ => String::new(),
     };
     let messages = messages.iter().map(|each| message(visit, each, &session.name)).collect::<String>();
-    let blank = Message { author: session.name.clone(), ..Message::default() };
+    let blank = Message { author: session.name.as_str().into(), ..Message::default() };
     let (people, count) = app.live.presence.online();
     let people = people.iter().map(|name| person(visit, name, &session.name)).collect::<String>();
     let (edit, edit_content) = edited_message(visit, &session.name)?.unwrap_or_default();
@@ -55,13 +55,13 @@ pub fn show(visit: &Visit<'_>) -> Result<Reply> {
 }
 
 /// One message, as `reader` sees it.
-fn message(visit: &Visit<'_>, message: &Message, reader: &str) -> String {
+fn message(visit: &Visit<'_>, message: &Message<'_>, reader: &str) -> String {
     let values = Values::new()
         .set("id", message.id.to_string())
-        .set("name", message.author.as_str())
+        .set("name", message.author.as_ref())
         .set("hue", hue(&message.author).to_string())
-        .set("content", message.content.as_str())
-        .set("created_at", message.created_at.as_str())
+        .set("content", message.content.as_ref())
+        .set("created_at", message.created_at.as_ref())
         .set("time_text", readable_time(&message.created_at))
         .set("edited", if message.edited { "yes" } else { "" })
         .set("mine", if message.author == reader { "yes" } else { "" });
@@ -81,7 +81,7 @@ fn person(visit: &Visit<'_>, name: &str, reader: &str) -> String {
 fn edited_message(visit: &Visit<'_>, reader: &str) -> Result<Option<(String, String)>> {
     let Some(id) = visit.request.query_number("edit")? else { return Ok(None) };
     let message = visit.app.store.message(id)?.filter(|message| message.author == reader);
-    Ok(message.map(|message| (message.id.to_string(), message.content)))
+    Ok(message.map(|message| (message.id.to_string(), message.content.into_owned())))
 }
 
 /// What `?q=` finds, for a page without scripts.
@@ -94,9 +94,9 @@ fn search_results(visit: &Visit<'_>) -> Result<(String, String)> {
     let results = found.iter().map(|message| {
         let values = Values::new()
             .set("id", message.id.to_string())
-            .set("name", message.author.as_str())
-            .set("created_at", message.created_at.as_str())
-            .set("content", message.content.as_str())
+            .set("name", message.author.as_ref())
+            .set("created_at", message.created_at.as_ref())
+            .set("content", message.content.as_ref())
             .set("link", format!("/?before={}#m{}", message.id.saturating_add(1), message.id));
         visit.piece(&visit.app.views.result, values)
     });

@@ -4,7 +4,7 @@ use super::Visit;
 use crate::error::{Error, Result};
 use crate::http::{Reply, Response};
 use crate::i18n;
-use crate::live::message_json;
+use crate::live::push_message;
 use crate::store::Message;
 
 /// Messages in a page of history unless the client asks for fewer or more.
@@ -32,13 +32,13 @@ pub fn list(visit: &Visit<'_>) -> Result<Reply> {
     Ok(Response::json(200, array(&messages)).into())
 }
 
-fn array(messages: &[Message]) -> Vec<u8> {
+fn array(messages: &[Message<'_>]) -> Vec<u8> {
     let mut json = vec![b'['];
     for (n, message) in messages.iter().enumerate() {
         if n > 0 {
             json.push(b',');
         }
-        json.extend_from_slice(&message_json(message));
+        push_message(&mut json, message);
     }
     json.push(b']');
     json

@@ -1,5 +1,7 @@
 //! What an administrator sees of the whole: anybody's messages, and the figures.
 
+use std::borrow::Cow;
+
 use std::fs;
 
 use super::messages::text;
@@ -39,7 +41,8 @@ impl Store {
         self.read(|connection| {
             rows(connection, select, (before, wanted.to_lowercase(), limit as i64), |row| {
                 let (id, author_id) = (row.get(0)?, row.get(1)?);
-                let (author, content, created_at) = (text(row, 2)?, text(row, 3)?, text(row, 4)?);
+                let text = |column| text(row, column).map(Cow::into_owned);
+                let (author, content, created_at) = (text(2)?, text(3)?, text(4)?);
                 Ok(Written { id, author_id, author, content, created_at })
             })
         })

@@ -24,7 +24,7 @@ impl Store {
             LIMIT ?2";
         self.read(|connection| {
             rows(connection, select, (after, limit as i64), |row| {
-                Ok(Author { id: row.get(0)?, name: text(row, 1)?, messages: row.get(2)? })
+                Ok(Author { id: row.get(0)?, name: text(row, 1)?.into_owned(), messages: row.get(2)? })
             })
         })
     }
@@ -68,7 +68,9 @@ impl Store {
 }
 
 fn author_name(connection: &Connection, id: i64) -> Result<String> {
-    let name = first(connection, "SELECT name FROM author WHERE id = ?1", [id], |row| text(row, 0))?;
+    let name = first(connection, "SELECT name FROM author WHERE id = ?1", [id], |row| {
+        Ok(text(row, 0)?.into_owned())
+    })?;
     name.ok_or(Error::told(404, i18n::ERR_NOT_FOUND))
 }
 

@@ -1,18 +1,21 @@
 //! Messages as they are now: the newest, those before or around one, and the changes an author may make.
 
+use std::borrow::Cow;
+
 use rusqlite::{Connection, Row};
 
 use super::{Store, first, revisions, rows};
 use crate::error::{Error, Result};
 use crate::i18n;
 
+/// A message; its texts are still the row's own where it is only passed on.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Message {
+pub struct Message<'r> {
     pub id: i64,
-    pub author: String,
-    pub content: String,
+    pub author: Cow<'r, str>,
+    pub content: Cow<'r, str>,
     /// UTC, ISO 8601, milliseconds.
-    pub created_at: String,
+    pub created_at: Cow<'r, str>,
     pub edited: bool,
 }
 
@@ -20,7 +23,7 @@ pub struct Message {
 /// between them.
 pub struct Recent {
     /// Oldest first.
-    pub messages: Vec<Message>,
+    pub messages: Vec<Message<'static>>,
     /// The newest revision that the messages include.
     pub head: i64,
 }
@@ -44,24 +47,24 @@ impl Store {
     }
 
     /// Up to `limit` messages older than the message `id`, oldest first.
-    pub fn messages_before(&self, id: i64, limit: usize) -> Result<Vec<Message>> {
+    pub fn messages_before(&self, id: i64, limit: usize) -> Result<Vec<Message<'static>>> {
         self.read(|connection| before(connection, id, limit))
     }
 
     /// Up to `limit` messages with the message `id` in their middle, oldest first.
-    pub fn messages_around(&self, id: i64, limit: usize) -> Result<Vec<Message>> {
+    pub fn messages_around(&self, id: i64, limit: usize) -> Result<Vec<Message<'static>>> {
         self.read(|connection| {
             let mut messages = before(connection, id, limit / 2)?;
             let after = format!("{SELECT_MESSAGE} WHERE m.id >= ?1 ORDER BY m.id LIMIT ?2");
-            messages.extend(rows(connection, &after, (id, (limit - limit / 2) as i64), message)?);
+            messages.extend(rows(connection, &after, (id, (limit - limit / 2) as i64), kept_message)?);
             Ok(messages)
         })
     }
 
     /// The message `id`, unless it never was or is deleted.
-    pub fn message(&self, id: i64) -> Result<Option<Message>> {
+    pub fn message(&self, id: i64) -> Result<Option<Message<'static>>> {
         let one = format!("{SELECT_MESSAGE} WHERE m.id = ?1");
-        self.read(|connection| first(connection, &one, [id], message))
+        self.read(|connection| first(connection, &one, [id], kept_message))
     }
 
     /// Replaces the content of a message of `author`'s own.
@@ -99,15 +102,15 @@ impl Store {
     }
 }
 
-fn before(connection: &Connection, id: i64, limit: usize) -> Result<Vec<Message>> {
+fn before(connection: &Connection, id: i64, limit: usize) -> Result<Vec<Message<'static>>> {
     let newest_first = format!("{SELECT_MESSAGE} WHERE m.id < ?1 ORDER BY m.id DESC LIMIT ?2");
-    let mut messages = rows(connection, &newest_first, (id, limit as i64), message)?;
+    let mut messages = rows(connection, &newest_first, (id, limit as i64), kept_message)?;
     messages.reverse();
     Ok(messages)
 }
 
 /// One row of a query that begins with `SELECT_MESSAGE`.
-pub fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
+pub fn message<'r>(row: &'r Row<'_>) -> rusqlite::Result<Message<'r>> {
     Ok(Message {
         id: row.get(0)?,
         author: text(row, 1)?,
@@ -117,10 +120,17 @@ pub fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
     })
 }
 
+/// The same, to be kept.
+pub fn kept_message(row: &Row<'_>) -> rusqlite::Result<Message<'static>> {
+    let Message { id, author, content, created_at, edited } = message(row)?;
+    let kept = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+    Ok(Message { id, author: kept(author), content: kept(content), created_at: kept(created_at), edited })
+}
+
 /// A text column that another program may have filled: what is not UTF-8 in it must not stop the stream.
-pub fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+pub fn text<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Cow<'r, str>> {
     let bytes = row.get_ref(column)?.as_bytes_or_null()?.unwrap_or_default();
-    Ok(String::from_utf8_lossy(bytes).into_owned())
+    Ok(String::from_utf8_lossy(bytes))
 }
 
 #[cfg(test)]

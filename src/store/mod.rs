@@ -37,7 +37,7 @@ pub use authors::Author;
 pub use commit::{Created, Draft};
 pub use messages::Message;
 pub use offline::{Messages, backup};
-pub use revisions::{Change, LogReader, Page, Revision};
+pub use revisions::{Change, LogReader, Revision};
 pub use sample::write_sample;
 #[cfg(test)]
 pub use scratch::Scratch;
@@ -242,12 +242,14 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // A plan that may depend on the values bound to it is made anew for each of them: 50 µs for every look at the log.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    // FULL: a commit has reached the disk when it returns; that is what a 201 promises. The two others make deletes
-    // cascade, and make the triggers hear of those that a REPLACE causes.
+    // FULL: a commit has reached the disk when it returns; that is what a 201 promises. The next two make deletes
+    // cascade, and make the triggers hear of those that a REPLACE causes. The last keeps the journal of a single
+    // statement, 64 KiB for each message otherwise, as small as it is.
     connection.execute_batch(
         "PRAGMA synchronous = FULL;
          PRAGMA foreign_keys = ON;
-         PRAGMA recursive_triggers = ON;",
+         PRAGMA recursive_triggers = ON;
+         PRAGMA temp_store = MEMORY;",
     )
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::messages::{Message, SELECT_MESSAGE, message};
+use super::messages::{Message, SELECT_MESSAGE, kept_message};
 use super::{Store, prepare, rows, schema};
 use crate::error::{Error, Result};
 
@@ -67,9 +67,9 @@ impl Messages {
     }
 
     /// The next messages after the message `id`, oldest first; none when there are no more.
-    pub fn after(&self, id: i64) -> Result<Vec<Message>> {
+    pub fn after(&self, id: i64) -> Result<Vec<Message<'static>>> {
         let oldest_first = format!("{SELECT_MESSAGE} WHERE m.id > ?1 ORDER BY m.id LIMIT ?2");
-        rows(&self.0, &oldest_first, (id, PAGE as i64), message)
+        rows(&self.0, &oldest_first, (id, PAGE as i64), kept_message)
     }
 }
 

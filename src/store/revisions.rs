@@ -1,41 +1,38 @@
 //! The log read by cursor: the one query behind every stream, live or not.
 
+use std::borrow::Cow;
+
 use rusqlite::{Connection, Row};
 
 use super::messages::{Message, text};
 use super::{Store, first, messages};
 use crate::error::Result;
 
-/// One change, by the id that orders it.
+/// One change, by the id that orders it. It borrows from the row it was read from: most are written on at once.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Revision {
+pub struct Revision<'r> {
     pub id: i64,
-    pub change: Change,
+    pub change: Change<'r>,
 }
 
 /// What a change did, told with what is true now: a message that was edited since comes with its present text.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
-    Created(Message),
-    Edited(Message),
+pub enum Change<'r> {
+    Created(Message<'r>),
+    Edited(Message<'r>),
     Deleted {
         id: i64,
     },
     /// As JSON: `{"from": …, "to": …}`.
     Renamed {
-        detail: String,
+        detail: Cow<'r, str>,
     },
     /// Of a message that is gone again: there is nothing left to tell.
     Moot,
 }
 
-/// Some revisions, in order.
-#[derive(Debug)]
-pub struct Page {
-    pub revisions: Vec<Revision>,
-    /// There were no more when it was read; otherwise there may be.
-    pub is_last: bool,
-}
+/// Takes one revision after the other.
+pub type Taker<'t> = &'t mut dyn FnMut(&Revision<'_>);
 
 /// Revisions in one page: enough that a query's fixed cost does not show, few enough to keep a page small.
 const PAGE: usize = 256;
@@ -44,9 +41,10 @@ const PAGE: usize = 256;
 const PAGE_BYTES: usize = 256 * 1024;
 
 impl Store {
-    /// The revisions after `cursor`, in order, one page of them.
-    pub fn revisions_after(&self, cursor: i64) -> Result<Page> {
-        self.read(|connection| page_after(connection, cursor))
+    /// Gives `take` the revisions after `cursor`, in order, one page of them. Whether that was all there is; otherwise
+    /// there may be more.
+    pub fn revisions_after(&self, cursor: i64, take: Taker<'_>) -> Result<bool> {
+        self.read(|connection| page_after(connection, cursor, take))
     }
 
     /// The newest revision's id; 0 in an empty log.
@@ -91,8 +89,8 @@ impl LogReader {
     }
 
     /// As [`Store::revisions_after`].
-    pub fn revisions_after(&self, cursor: i64) -> Result<Page> {
-        page_after(&self.connection, cursor)
+    pub fn revisions_after(&self, cursor: i64, take: Taker<'_>) -> Result<bool> {
+        page_after(&self.connection, cursor, take)
     }
 
     /// As [`Store::head`].
@@ -101,7 +99,7 @@ impl LogReader {
     }
 }
 
-fn page_after(connection: &Connection, cursor: i64) -> Result<Page> {
+fn page_after(connection: &Connection, cursor: i64, take: Taker<'_>) -> Result<bool> {
     let mut statement = connection.prepare_cached(
         "SELECT m.id, a.name, m.content, m.created_at,
                 EXISTS (SELECT 1 FROM revision e WHERE e.message_id = m.id AND e.kind = 'edited'),
@@ -114,22 +112,20 @@ fn page_after(connection: &Connection, cursor: i64) -> Result<Page> {
          LIMIT ?2",
     )?;
     let mut rows = statement.query((cursor, PAGE as i64))?;
-    let (mut revisions, mut bytes) = (Vec::new(), 0);
+    let (mut count, mut bytes) = (0, 0);
     while bytes < PAGE_BYTES {
-        let Some(row) = rows.next()? else {
-            let is_last = revisions.len() < PAGE;
-            return Ok(Page { revisions, is_last });
-        };
+        let Some(row) = rows.next()? else { return Ok(count < PAGE) };
         let change = change(row)?;
         if let Change::Created(message) | Change::Edited(message) = &change {
             bytes += message.content.len();
         }
-        revisions.push(Revision { id: row.get(5)?, change });
+        take(&Revision { id: row.get(5)?, change });
+        count += 1;
     }
-    Ok(Page { revisions, is_last: false })
+    Ok(false)
 }
 
-fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
+fn change<'r>(row: &'r Row<'_>) -> rusqlite::Result<Change<'r>> {
     let kind = row.get_ref(6)?.as_str()?;
     let there: Option<i64> = row.get(0)?;
     Ok(match (kind, there) {
@@ -163,14 +159,16 @@ mod tests {
     #[test]
     fn the_log_is_told_with_what_is_true_now() {
         let scratch = filled("log");
-        let log = scratch.store.revisions_after(0).unwrap().revisions.into_iter();
-        let told = log.map(|Revision { id, change }| match change {
-            Change::Created(message) => format!("{id} created {}", message.content),
-            Change::Edited(message) => format!("{id} edited {}", message.content),
-            Change::Deleted { id: message } => format!("{id} deleted {message}"),
-            other => format!("{id} {other:?}"),
-        });
-        let told: Vec<_> = told.collect();
+        let mut told = Vec::new();
+        let tell = &mut |Revision { id, change }: &Revision<'_>| {
+            told.push(match change {
+                Change::Created(message) => format!("{id} created {}", message.content),
+                Change::Edited(message) => format!("{id} edited {}", message.content),
+                Change::Deleted { id: message } => format!("{id} deleted {message}"),
+                other => format!("{id} {other:?}"),
+            })
+        };
+        assert!(scratch.store.revisions_after(0, tell).unwrap());
         assert_eq!(told, ["1 Moot", "2 created two", "3 created tres", "4 edited tres", "5 deleted 1"]);
         assert_eq!(scratch.store.head().unwrap(), 5);
     }
@@ -183,11 +181,13 @@ mod tests {
         let scratch = Scratch::filled("pages", fill);
         let (mut cursor, mut ids, mut pages) = (0, Vec::new(), 0);
         loop {
-            let page = scratch.store.revisions_after(cursor).unwrap().revisions;
-            let Some(last) = page.last() else { break };
-            cursor = last.id;
-            ids.extend(page.iter().map(|revision| revision.id));
+            let is_all =
+                scratch.store.revisions_after(cursor, &mut |revision| ids.push(revision.id)).unwrap();
             pages += 1;
+            if is_all {
+                break;
+            }
+            cursor = ids[ids.len() - 1];
         }
         assert_eq!(ids, (1..=1000).collect::<Vec<_>>());
         assert!(pages > 1000 / PAGE, "long messages make shorter pages: {pages}");

@@ -3,13 +3,13 @@
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 
-use super::messages::{Message, SELECT_MESSAGE, message};
+use super::messages::{Message, SELECT_MESSAGE, kept_message};
 use super::{Store, rows};
 use crate::error::Result;
 
 impl Store {
     /// Up to `limit` messages older than the message `before` whose content contains `wanted`, newest first.
-    pub fn search_messages(&self, wanted: &str, before: i64, limit: usize) -> Result<Vec<Message>> {
+    pub fn search_messages(&self, wanted: &str, before: i64, limit: usize) -> Result<Vec<Message<'static>>> {
         let newest_first = format!(
             "{SELECT_MESSAGE}
              WHERE m.id < ?1 AND contains(m.content, ?2)
@@ -17,7 +17,7 @@ impl Store {
              LIMIT ?3"
         );
         let parameters = (before, wanted.to_lowercase(), limit as i64);
-        self.read(|connection| rows(connection, &newest_first, parameters, message))
+        self.read(|connection| rows(connection, &newest_first, parameters, kept_message))
     }
 }
 
