@@ -24,9 +24,14 @@ impl Store {
         })
     }
 
-    /// Who is present at the other processes.
+    /// Who is present at the other processes. One whose session was ended is not, even if the process that said so fell
+    /// over before it could take that back.
     pub fn attendees_elsewhere(&self, process: &str, now: i64) -> Result<Vec<Attendee>> {
-        let select = "SELECT name, fingerprint FROM attendance WHERE process <> ?1 AND until > ?2";
+        let select = "
+            SELECT a.name, a.fingerprint
+            FROM attendance a
+            JOIN session s ON s.fingerprint = a.fingerprint AND s.name = a.name
+            WHERE a.process <> ?1 AND a.until > ?2";
         self.read(|connection| rows(connection, select, (process, now), |row| Ok((row.get(0)?, row.get(1)?))))
     }
 
@@ -49,11 +54,12 @@ mod tests {
     fn each_process_hears_of_the_others_until_they_fall_silent() {
         let store = &Scratch::new("attend").store;
         let puck = ("Puck".to_owned(), "f".to_owned());
+        store.insert_session("f", "Puck", 0).unwrap();
         store.attend("a", std::slice::from_ref(&puck), 0, 60).unwrap();
         assert_eq!(store.attendees_elsewhere("b", 59).unwrap(), [puck]);
         assert_eq!(store.attendees_elsewhere("b", 60).unwrap(), []);
         assert_eq!(store.attendees_elsewhere("a", 0).unwrap(), []);
-        store.attend("a", &[], 0, 60).unwrap();
+        store.delete_session("f").unwrap();
         assert_eq!(store.attendees_elsewhere("b", 0).unwrap(), []);
     }
 
