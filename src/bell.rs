@@ -20,7 +20,18 @@ struct Count {
 }
 
 impl Bell {
+    /// There is something new in the log. A listener to whom that matters now is woken; another finds it when it
+    /// looks next.
     pub fn ring(&self) {
+        let mut count = self.count();
+        count.rings += 1;
+        if count.heard.is_some() {
+            self.rung.notify_one();
+        }
+    }
+
+    /// Wakes the listener in any case.
+    pub fn call(&self) {
         self.count().rings += 1;
         self.rung.notify_one();
     }

@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use super::json::push_number;
+
 /// The head of a stream that ends with its connection; what lies between is asked not to hold it back.
 pub fn head(content_type: &str) -> String {
     head_with(content_type, "")
@@ -30,7 +32,9 @@ pub fn push_event(
 ) {
     // A vector takes all that is written to it.
     if let Some(id) = id {
-        let _ = writeln!(out, "id: {id}");
+        out.extend_from_slice(b"id: ");
+        push_number(out, id);
+        out.push(b'\n');
     }
     if let Some(name) = name {
         let _ = writeln!(out, "event: {name}");

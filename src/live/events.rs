@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use crate::http::event_stream::push_event;
-use crate::http::json::{push_string, string};
+use crate::http::json::{push_number, push_string, string};
 use crate::store::{Change, Message, Revision};
 
 /// How a stream is written.
@@ -93,17 +93,21 @@ fn printable(text: &str) -> String {
 
 /// A message as the stream and the pages of history tell it.
 pub fn push_message(out: &mut Vec<u8>, message: &Message<'_>) {
-    push_fmt(out, format_args!("{{\"id\":{},\"author__name\":", message.id));
+    out.extend_from_slice(b"{\"id\":");
+    push_number(out, message.id);
+    out.extend_from_slice(b",\"author__name\":");
     push_string(out, &message.author);
     out.extend_from_slice(b",\"content\":");
     push_string(out, &message.content);
     out.extend_from_slice(b",\"created_at\":");
     push_string(out, &message.created_at);
-    push_fmt(out, format_args!(",\"edited\":{}}}", message.edited));
+    out.extend_from_slice(if message.edited { &b",\"edited\":true}"[..] } else { b",\"edited\":false}" });
 }
 
 fn push_edited(out: &mut Vec<u8>, message: &Message<'_>) {
-    push_fmt(out, format_args!("{{\"id\":{},\"content\":", message.id));
+    out.extend_from_slice(b"{\"id\":");
+    push_number(out, message.id);
+    out.extend_from_slice(b",\"content\":");
     push_string(out, &message.content);
     out.extend_from_slice(b",\"edited\":true}");
 }

@@ -105,7 +105,7 @@ impl Live {
     /// Ends every stream after a whole event; waits for those that are behind until `deadline`.
     pub fn close(&self, tail: JoinHandle<()>, deadline: Instant) {
         self.closing.store(true, Ordering::Relaxed);
-        self.bell.ring();
+        self.bell.call();
         let _ = tail.join();
         while self.open_streams() > 0 && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5)); // each looks at `closing` between two writes
@@ -122,7 +122,7 @@ impl Live {
 
     fn put(&self, change: impl FnOnce(&mut Inbox)) {
         change(&mut self.inbox.lock().unwrap_or_else(PoisonError::into_inner));
-        self.bell.ring();
+        self.bell.call();
     }
 
     fn take_inbox(&self) -> Inbox {

@@ -130,7 +130,7 @@ pub fn kept_message(row: &Row<'_>) -> rusqlite::Result<Message<'static>> {
 /// A text column that another program may have filled: what is not UTF-8 in it must not stop the stream.
 pub fn text<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Cow<'r, str>> {
     let bytes = row.get_ref(column)?.as_bytes_or_null()?.unwrap_or_default();
-    Ok(String::from_utf8_lossy(bytes))
+    Ok(std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed))
 }
 
 #[cfg(test)]
