@@ -6,8 +6,8 @@ mod metrics;
 mod signals;
 mod bell;
 
-mod templates;
 mod i18n;
+mod templates;
 mod error;
 mod config;
 
@@ -17,6 +17,8 @@ mod store;
 mod visitor;
 mod live;
 
+mod assets;
+mod views;
 mod app;
 mod pages;
 mod router;

@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 
+use crate::i18n::{self, Language, Text};
+
 /// One page, or a piece that is repeated in a page.
 #[derive(Debug)]
 pub struct Template {
@@ -19,7 +21,7 @@ enum Piece {
     Html(&'static str),
     Value(&'static str),
     RawValue(&'static str),
-    Text(&'static str),
+    Text(Text),
     /// The pieces are shown when the value is there, or when it is not.
     Section(&'static str, bool, Vec<Piece>),
 }
@@ -44,9 +46,6 @@ impl<'a> Values<'a> {
     }
 }
 
-/// Finds the visitor's text for a key.
-pub type Texts<'a> = &'a dyn Fn(&str) -> &'static str;
-
 impl Template {
     /// Reads an embedded template; `name` is its file, for messages.
     ///
@@ -58,23 +57,23 @@ impl Template {
     }
 
     /// The page. A value that is missing renders as nothing; where assertions are on (in tests) it panics.
-    pub fn render(&self, values: &Values<'_>, text: Texts<'_>) -> String {
+    pub fn render(&self, values: &Values<'_>, language: Language) -> String {
         let mut out = String::new();
-        self.append(&mut out, &self.pieces, values, text);
+        self.append(&mut out, &self.pieces, values, language);
         out
     }
 
-    fn append(&self, out: &mut String, pieces: &[Piece], values: &Values<'_>, text: Texts<'_>) {
+    fn append(&self, out: &mut String, pieces: &[Piece], values: &Values<'_>, language: Language) {
         for piece in pieces {
             match piece {
                 Piece::Html(html) => out.push_str(html),
                 Piece::Value(name) => escape(out, self.value(values, name)),
                 Piece::RawValue(name) => out.push_str(self.value(values, name)),
-                Piece::Text(key) => escape(out, text(key)),
+                Piece::Text(text) => escape(out, text.in_(language)),
                 Piece::Section(name, wanted, pieces) => {
                     let is_there = values.get(name).is_some_and(|value| !value.is_empty());
                     if is_there == *wanted {
-                        self.append(out, pieces, values, text);
+                        self.append(out, pieces, values, language);
                     }
                 }
             }
@@ -129,9 +128,13 @@ impl Parser {
             return Piece::Section(name, tag.starts_with('?'), self.pieces(Some(name)));
         }
         match tag.trim_start().strip_prefix("t.") {
-            Some(key) => Piece::Text(self.word(key)),
+            Some(key) => Piece::Text(self.text(self.word(key))),
             None => Piece::Value(self.word(tag)),
         }
+    }
+
+    fn text(&self, key: &str) -> Text {
+        i18n::named(key).unwrap_or_else(|| self.refuse(&format!("no text is called {key}")))
     }
 
     /// What stands between the braces that were just opened and those that close them.
@@ -186,8 +189,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn rendered(source: &'static str, values: &Values<'_>) -> String {
-        Template::parse("page.html", source)
-            .render(values, &|key| if key == "hi" { "Hi & welcome" } else { "" })
+        Template::parse("page.html", source).render(values, Language::Chinese)
     }
 
     #[test]
@@ -199,7 +201,7 @@ mod tests {
             ("a {{ n }}{{n}} b", "a 77 b"),
             ("{{ name }}", "&lt;b&gt;&quot;it&#39;s&quot; &amp; you&lt;/b&gt;"),
             ("{{{ name }}}", "<b>\"it's\" & you</b>"),
-            ("<p>{{ t.hi }}</p>", "<p>Hi &amp; welcome</p>"),
+            ("<p>{{ t.send }}</p>", "<p>发送</p>"),
         ] {
             assert_eq!(rendered(source, &values), page, "{source}");
         }
@@ -227,6 +229,7 @@ mod tests {
             ("{{{ name }}", "page.html, line 1: a tag is not closed"),
             ("{{ }}", "page.html, line 1: {{ }} is no tag"),
             ("{{ a.b }}", "page.html, line 1: {{ a.b }} is no tag"),
+            ("{{ t.nonsense }}", "page.html, line 1: no text is called nonsense"),
             ("{{? a }}\n{{/ b }}", "page.html, line 2: {{/ b }} closes nothing"),
             ("{{/ b }}", "page.html, line 1: {{/ b }} closes nothing"),
             ("{{? a }}", "page.html, line 1: the section a is not closed"),

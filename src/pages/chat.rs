@@ -2,12 +2,12 @@
 
 use super::Visit;
 use super::history::SEARCH_PAGE;
-use super::view::{hue, readable_time};
 use crate::error::Result;
 use crate::http::{Reply, Response};
 use crate::i18n;
 use crate::store::Message;
 use crate::templates::Values;
+use crate::views::{hue, readable_time};
 use crate::visitor::session::LIFETIME;
 
 /// Messages in the page as it opens.

@@ -10,7 +10,6 @@ pub mod metrics;
 pub mod static_files;
 pub mod stream;
 pub mod streaming;
-mod view;
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -26,8 +25,6 @@ use crate::log;
 use crate::templates::{Template, Values};
 use crate::visitor::session::Session;
 use crate::visitor::token;
-
-pub use view::Views;
 
 /// One request on its way through a page.
 pub struct Visit<'a> {
@@ -73,8 +70,10 @@ impl Visit<'_> {
     /// A page, and beside it the cookie with the token in its forms when the visitor has none yet.
     pub fn page(&self, status: u16, template: &Template, values: Values<'_>) -> Response {
         let values = values.set("csrf", self.csrf());
-        let page =
-            Response::html(status, self.app.views.page(template, self.app, self.manner.language, values));
+        let page = Response::html(
+            status,
+            self.app.views.page(template, &self.app.config.title, self.manner.language, values),
+        );
         match self.fresh_csrf.get() {
             Some(token) => self.request.with_cookie(page, "csrftoken", token, A_YEAR),
             None => page,
@@ -83,7 +82,7 @@ impl Visit<'_> {
 
     /// A piece of a page.
     pub fn piece(&self, template: &Template, values: Values<'_>) -> String {
-        self.app.views.piece(template, self.manner.language, values.set("csrf", self.csrf()))
+        template.render(&values.set("csrf", self.csrf()), self.manner.language)
     }
 }
 
@@ -102,7 +101,7 @@ pub fn error_response(app: &App, manner: Manner, error: &Error) -> Response {
     let sentence = text.in_(manner.language);
     let response = if manner.is_html {
         let values = Values::new().set("status", status.to_string()).set("sentence", sentence);
-        Response::html(status, app.views.page(&app.views.error, app, manner.language, values))
+        Response::html(status, app.views.page(&app.views.error, &app.config.title, manner.language, values))
     } else {
         Response::json(status, format!("{{\"error\":{}}}", string(sentence)))
     };

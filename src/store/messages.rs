@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rusqlite::{Connection, Row};
 
-use super::{Store, first, revisions, rows};
+use super::{Store, first, rows};
 use crate::error::{Error, Result};
 use crate::i18n;
 
@@ -19,15 +19,6 @@ pub struct Message<'r> {
     pub edited: bool,
 }
 
-/// What a page shows first, and from where its stream goes on: both read in one transaction, so that nothing falls
-/// between them.
-pub struct Recent {
-    /// Oldest first.
-    pub messages: Vec<Message<'static>>,
-    /// The newest revision that the messages include.
-    pub head: i64,
-}
-
 /// The columns that `message` reads; every query for messages begins with them.
 pub const SELECT_MESSAGE: &str = "
     SELECT m.id, a.name, m.content, m.created_at,
@@ -36,16 +27,6 @@ pub const SELECT_MESSAGE: &str = "
     JOIN author a ON a.id = m.author_id";
 
 impl Store {
-    /// The newest `limit` messages.
-    pub fn recent_messages(&self, limit: usize) -> Result<Recent> {
-        self.read(|connection| {
-            let snapshot = connection.unchecked_transaction()?;
-            let head = revisions::head(&snapshot)?;
-            let messages = before(&snapshot, i64::MAX, limit)?;
-            Ok(Recent { messages, head })
-        })
-    }
-
     /// Up to `limit` messages older than the message `id`, oldest first.
     pub fn messages_before(&self, id: i64, limit: usize) -> Result<Vec<Message<'static>>> {
         self.read(|connection| before(connection, id, limit))
@@ -102,7 +83,7 @@ impl Store {
     }
 }
 
-fn before(connection: &Connection, id: i64, limit: usize) -> Result<Vec<Message<'static>>> {
+pub fn before(connection: &Connection, id: i64, limit: usize) -> Result<Vec<Message<'static>>> {
     let newest_first = format!("{SELECT_MESSAGE} WHERE m.id < ?1 ORDER BY m.id DESC LIMIT ?2");
     let mut messages = rows(connection, &newest_first, (id, limit as i64), kept_message)?;
     messages.reverse();

@@ -34,6 +34,15 @@ pub enum Change<'r> {
 /// Takes one revision after the other.
 pub type Taker<'t> = &'t mut dyn FnMut(&Revision<'_>);
 
+/// What a page shows first, and from where its stream goes on: both read in one transaction, so that nothing falls
+/// between them.
+pub struct Recent {
+    /// Oldest first.
+    pub messages: Vec<Message<'static>>,
+    /// The newest revision that the messages include.
+    pub head: i64,
+}
+
 /// Revisions in one page: enough that a query's fixed cost does not show, few enough to keep a page small.
 const PAGE: usize = 256;
 
@@ -45,6 +54,16 @@ impl Store {
     /// there may be more.
     pub fn revisions_after(&self, cursor: i64, take: Taker<'_>) -> Result<bool> {
         self.read(|connection| page_after(connection, cursor, take))
+    }
+
+    /// The newest `limit` messages.
+    pub fn recent_messages(&self, limit: usize) -> Result<Recent> {
+        self.read(|connection| {
+            let snapshot = connection.unchecked_transaction()?;
+            let head = head(&snapshot)?;
+            let messages = messages::before(&snapshot, i64::MAX, limit)?;
+            Ok(Recent { messages, head })
+        })
     }
 
     /// The newest revision's id; 0 in an empty log.

@@ -6,9 +6,9 @@ use super::{PAGE, audit, done, plain_page};
 use crate::error::Result;
 use crate::http::Reply;
 use crate::pages::Visit;
-use crate::pages::view::readable_time;
 use crate::store::Written;
 use crate::templates::Values;
+use crate::views::readable_time;
 
 pub fn list(visit: &Visit<'_>) -> Result<Reply> {
     let app = visit.app;

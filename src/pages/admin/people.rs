@@ -6,8 +6,8 @@ use super::{audit, done, plain_page};
 use crate::error::{Error, Result};
 use crate::http::Reply;
 use crate::pages::Visit;
-use crate::pages::view::readable_time;
 use crate::templates::Values;
+use crate::views::readable_time;
 use crate::visitor::{names, session};
 use crate::{i18n, log};
 

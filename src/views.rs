@@ -1,8 +1,7 @@
 //! The templates and how their common values are filled in.
 
-use crate::app::App;
-use crate::i18n::{self, Language};
-use crate::pages::static_files::url;
+use crate::assets::url;
+use crate::i18n::Language;
 use crate::templates::{Template, Values};
 
 macro_rules! views {
@@ -17,7 +16,7 @@ macro_rules! views {
                 Views {
                     $($name: Template::parse(
                         concat!(stringify!($name), ".html"),
-                        include_str!(concat!("../../templates/", stringify!($name), ".html")),
+                        include_str!(concat!("../templates/", stringify!($name), ".html")),
                     ),)*
                 }
             }
@@ -32,22 +31,17 @@ views! {
 }
 
 impl Views {
-    /// A whole page, with the values that every page has.
-    pub fn page(&self, template: &Template, app: &App, language: Language, values: Values<'_>) -> String {
+    /// A whole page of the chat called `title`, with the values that every page has.
+    pub fn page(&self, template: &Template, title: &str, language: Language, values: Values<'_>) -> String {
         let is_chat = std::ptr::eq(template, &self.chat);
         let (css, js) = if is_chat { ("chat.css", "chat.js") } else { ("pages.css", "lobby.js") };
         let values = values
-            .set("title", app.config.title.as_str())
+            .set("title", title)
             .set("lang", language.code())
             .set("next_lang", language.other().name())
             .set("css", url(css))
             .set("js", url(js));
-        self.piece(template, language, values)
-    }
-
-    /// A piece of a page.
-    pub fn piece(&self, template: &Template, language: Language, values: Values<'_>) -> String {
-        template.render(&values, &|key| i18n::lookup(key, language).unwrap_or_default())
+        template.render(&values, language)
     }
 }
 
