@@ -119,9 +119,9 @@ fn what_the_server_refuses_says_so_and_can_be_tried_again() {
 #[test]
 fn one_who_writes_too_fast_waits_and_loses_nothing() {
     let Some(driver) = Driver::start() else { return };
-    let server = Launch::new().setting("PARLOR_RATE", "2").start();
+    let server = Launch::new().setting("PARLOR_RATE", "1").start();
     let viola = Person::sign_in(&driver, &server, "Viola");
-    let written: Vec<_> = (1..=13).map(|n| format!("number {n}")).collect();
+    let written: Vec<_> = (1..=16).map(|n| format!("number {n}")).collect();
     for text in &written {
         viola.sends(text);
     }
