@@ -1,7 +1,7 @@
 //! The listening socket: bound here, or left to us by the program that was here before.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::AsFd as _;
 
 use crate::error::{Error, Result};
@@ -31,4 +31,14 @@ pub fn inherit() -> Result<TcpListener> {
     let (empty, _) = io::pipe()?;
     rustix::stdio::dup2_stdin(&empty).map_err(io::Error::from)?;
     Ok(listener)
+}
+
+/// Where a listener can be reached from this machine.
+pub fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
 }

@@ -1,7 +1,6 @@
 //! The metrics: for the monitoring on this machine, and for administrators.
 
 use std::fs;
-use std::sync::atomic::Ordering;
 
 use super::{Visit, admin};
 use crate::error::{Error, Result};
@@ -55,7 +54,7 @@ fn door(text: &mut Exposition, visit: &Visit<'_>) {
         ("parlor_unanswered_requests_total", "Requests for which nobody was free.", &counts.unanswered),
         ("parlor_accept_errors_total", "Connections the system could not give us.", &counts.accept_errors),
     ] {
-        text.counter(name, help, count.load(Ordering::Relaxed));
+        text.counter(name, help, count.get());
     }
 }
 
