@@ -195,23 +195,21 @@ fn replay(server: &Server, messages: u32) -> Result<Figures> {
     post_first(server, &visitors[0], start)?;
     let posting = Posting { messages, pace: None, length: USUAL };
     let posted = post_all(server, &visitors, posting, start)?;
-    let (mut times, mut wrong, mut cpu) = (Vec::new(), 0, 0.0);
+    let (mut times, mut wrong) = (Vec::new(), 0);
     const STREAMS: usize = 5;
     for _ in 0..STREAMS {
         let mut crowd = Crowd::new(messages as usize, VISITORS, start)?;
-        let (before, opened) = (server.usage(), Instant::now());
+        let opened = Instant::now();
         crowd.open(1, server.address, &visitors)?;
         while crowd.book.delivered < posted.accepted.len() && opened.elapsed() < STALLED {
             crowd.attend(Duration::from_millis(20))?;
         }
         let last = crowd.book.last_delivery.ok_or("nothing was delivered")?;
         times.push((last - opened).as_secs_f32() * 1000.0);
-        cpu += server.usage().cpu_since(&before);
         wrong += crowd.missing(&posted.accepted) + crowd.book.doubled + crowd.book.reordered;
     }
     Ok(vec![
         ("whole history after, ms", quantile(&mut times, 0.5)),
-        ("server CPU per message, µs", cpu / (STREAMS * posted.accepted.len()) as f64),
         (WRONG[0], wrong as f64),
         (WRONG[1], posted.refused as f64),
     ])
