@@ -1,6 +1,6 @@
 //! The standing connections to tiny_http: a clean request goes over one of them, its answer comes back, one at a time.
 
-use super::framing::Request;
+use super::head::Request;
 use super::lock;
 use super::refusal::Refusal;
 use rustix::buffer::spare_capacity;

@@ -1,6 +1,7 @@
 //! One client's connection, on its own thread: one request after another, each under its deadlines.
 
-use super::framing::{Inbox, Request, Wire};
+use super::framing::{Inbox, Wire};
+use super::head::Request;
 use super::{Door, lock};
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;

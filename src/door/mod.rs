@@ -3,6 +3,7 @@
 
 mod bridge;
 mod connection;
+mod head;
 mod framing;
 mod limits;
 mod listener;
