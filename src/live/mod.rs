@@ -108,7 +108,8 @@ impl Live {
         self.bell.call();
         let _ = tail.join();
         while self.open_streams() > 0 && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(5)); // each looks at `closing` between two writes
+            drop(self.take_inbox()); // those who wanted to join when the tail had gone
+            std::thread::sleep(Duration::from_millis(5)); // each other one looks at `closing` between two writes
         }
     }
 
