@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::events::{Encoded, Format, push_hello, push_word};
 use super::presence::Present;
@@ -41,6 +41,7 @@ pub struct Stream {
     pub(super) present: Present,
     /// A browser's tab, which can be asked to let go of its connection.
     pub(super) is_tab: bool,
+    pub(super) opened_at: Instant,
     _place: Place,
 }
 
@@ -90,7 +91,7 @@ impl Stream {
                 push_word(&mut rest, "reset", "{}");
             }
         }
-        Ok(Stream { socket, cursor, rest, format, present, is_tab, _place: place })
+        Ok(Stream { socket, cursor, rest, format, present, is_tab, opened_at: Instant::now(), _place: place })
     }
 
     /// Reads and sends what the stream has not seen, on the calling thread; then the tail has it. A stream that

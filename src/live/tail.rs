@@ -29,6 +29,8 @@ pub struct Tail {
     /// Their sockets never block.
     streams: Vec<Stream>,
     joiners: Vec<Stream>,
+    /// The log has changed since it was last read to its end.
+    has_news: bool,
     rings_heard: u64,
     spoke_at: Instant,
     swept_at: Instant,
@@ -52,6 +54,7 @@ impl Tail {
             cursor,
             streams: Vec::new(),
             joiners: Vec::new(),
+            has_news: false,
             rings_heard: 0,
             spoke_at: now,
             swept_at: now,
@@ -62,11 +65,16 @@ impl Tail {
     /// it, and their readers come back to the next one.
     pub fn run_for_ever(self) {
         let live = Arc::clone(&self.live);
-        let mut next = Some(self);
-        while let Some(tail) = next.take() {
-            if catch_unwind(AssertUnwindSafe(|| tail.run())).is_err() {
-                next = Tail::new(Arc::clone(&live)).ok();
+        let mut tail = Ok(self);
+        loop {
+            match tail {
+                Ok(tail) => drop(catch_unwind(AssertUnwindSafe(|| tail.run()))),
+                Err(_) => std::thread::sleep(live.pace.poll), // the database may answer again
             }
+            if live.is_closing() {
+                return;
+            }
+            tail = Tail::new(Arc::clone(&live));
         }
     }
 
@@ -88,8 +96,10 @@ impl Tail {
 
     fn round(&mut self, mut inbox: Inbox) -> Result<()> {
         self.joiners.append(&mut inbox.joiners);
-        if self.log.changed()? || !self.joiners.is_empty() {
-            self.follow_log()?;
+        self.has_news |= self.log.changed()?;
+        if self.has_news || !self.joiners.is_empty() {
+            self.follow_log()?; // where that fails, there is still news for the next round
+            self.has_news = false;
         }
         // Joiners come last: they are given the presence there is now, of which the others have just been told.
         self.tell(&inbox.typing);
@@ -201,15 +211,16 @@ impl Tail {
     }
 
     /// Asks all but the newest tabs of a session to close their stream while nobody looks at them.
-    fn park_older_tabs(&self, session: &Session) {
+    fn park_older_tabs(&mut self, session: &Session) {
+        let is_tab =
+            |stream: &Stream| stream.is_tab && stream.present.session.fingerprint == session.fingerprint;
+        let tabs = self.streams.iter().filter(|stream| is_tab(stream));
+        let mut newest_first: Vec<Instant> = tabs.map(|stream| stream.opened_at).collect();
+        newest_first.sort_unstable_by(|one, other| other.cmp(one));
+        let Some(&newest_to_go) = newest_first.get(TABS) else { return };
         let mut parked = Vec::new();
         push_word(&mut parked, "parked", "{}");
-        let tabs = self.streams.iter().rev();
-        let tabs =
-            tabs.filter(|stream| stream.is_tab && stream.present.session.fingerprint == session.fingerprint);
-        for stream in tabs.skip(TABS) {
-            let _ = send(stream, &parked); // a socket that is full or gone is found out by the next write
-        }
+        self.say(&parked, |stream| is_tab(stream) && stream.opened_at <= newest_to_go);
     }
 
     /// What is true now and stored nowhere: who is here, who writes, that the line still stands.
@@ -229,11 +240,16 @@ impl Tail {
             return;
         }
         self.spoke_at = now;
+        self.say(&words, |stream| stream.format == Format::Events);
+    }
+
+    /// Says `words` to some of the streams. They may be dropped, as long as none of their bytes is out.
+    fn say(&mut self, words: &[u8], to: impl Fn(&Stream) -> bool) {
         let mut at = 0;
         while let Some(stream) = self.streams.get(at) {
-            let sent = if stream.format == Format::Events { send(stream, &words) } else { Sent::All };
+            let sent = if to(stream) { send(stream, words) } else { Sent::All };
             match sent {
-                Sent::All | Sent::Part(0) => at += 1, // such words may be dropped, if none of their bytes is out
+                Sent::All | Sent::Part(0) => at += 1,
                 Sent::Gone => drop(self.streams.swap_remove(at)),
                 Sent::Part(sent) => {
                     let mut stream = self.streams.swap_remove(at);
